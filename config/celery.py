@@ -1,0 +1,15 @@
+"""The Celery application: settings from Django, queues from tasks.topology."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+from tasks import topology
+
+app = Celery("soldonce")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.task_queues = topology.queues()
+app.conf.task_routes = (topology.route,)
+app.autodiscover_tasks()

@@ -1,0 +1,280 @@
+"""All settings, flat. What differs between places comes from the environment (.env.example)."""
+
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+from celery.schedules import schedule
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import reverse_lazy
+
+from config import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# -- who we are ---------------------------------------------------------------
+DEBUG = env.flag("DEBUG")
+SECRET_KEY = env.text("SECRET_KEY")
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "127.0.0.1,localhost")
+SITE_URL = env.url("SITE_URL", ("http", "https"), "http://127.0.0.1:8000").rstrip("/")
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", SITE_URL)
+SHOP_NAME = env.text("SHOP_NAME", "Tidemark")
+CURRENCY = env.text("CURRENCY", "EUR")
+FLOWER_URL = env.url("FLOWER_URL", ("http", "https"), "")
+
+# -- the application ----------------------------------------------------------
+INSTALLED_APPS = [
+    "unfold",  # must stand before django.contrib.admin, whose templates it replaces
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django_htmx",
+    "tasks",
+    "orders",
+    "shop",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "tasks.tracing.TraceMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "shop.context.shop",
+            ],
+        },
+    },
+]
+LANGUAGE_CODE = "en"
+TIME_ZONE = env.text("TIME_ZONE", "UTC")
+USE_TZ = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(env.text("STATIC_ROOT", str(BASE_DIR / "staticfiles")))
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = DEBUG
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+]
+
+# -- safety of the pages ------------------------------------------------------
+_HTTPS = SITE_URL.startswith("https://")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = _HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if _HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _HTTPS else None
+# The secret order link must not leak to other sites through the Referer header.
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 262_144
+CSRF_FAILURE_VIEW = "shop.views.errors.csrf_failure"
+
+# -- PostgreSQL ---------------------------------------------------------------
+_DATABASE_URL = env.url("DATABASE_URL", ("postgres", "postgresql"))
+DATABASES: dict[str, Any] = {
+    "default": {
+        **dj_database_url.parse(_DATABASE_URL, conn_max_age=600, conn_health_checks=True),
+        # Every wait has an end: a connection, a row lock, a statement, a forgotten transaction.
+        "OPTIONS": {
+            "connect_timeout": 5,
+            "options": "-c lock_timeout=3000 -c statement_timeout=15000"
+            " -c idle_in_transaction_session_timeout=30000",
+        },
+    }
+}
+
+# -- Redis: cache (may be lost) and locks (independent nodes) -----------------
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": env.url("CACHE_URL", ("redis", "rediss", "unix")),
+        "KEY_PREFIX": "soldonce",
+        # A shop without its cache is slow, not closed.
+        "OPTIONS": {
+            "IGNORE_EXCEPTIONS": True,
+            "SOCKET_CONNECT_TIMEOUT": 0.3,
+            "SOCKET_TIMEOUT": 0.3,
+        },
+    }
+}
+DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = True
+SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+LOCK_REDIS_URLS = env.urls("LOCK_REDIS_URLS", ("redis", "rediss", "unix"))
+LOCK_KEY_PREFIX = env.text("LOCK_KEY_PREFIX", "soldonce")
+# Long enough for a slow page of garbage collection, short enough that a dead holder is not missed.
+LOCK_TTL_SECONDS = env.number("LOCK_TTL_SECONDS", 10, low=0.5, high=300)
+LOCK_NODE_TIMEOUT_SECONDS = env.number("LOCK_NODE_TIMEOUT_SECONDS", 0.25, low=0.005, high=5)
+
+# -- the payment provider -----------------------------------------------------
+STRIPE_API_KEY = env.text("STRIPE_API_KEY")
+# Empty: the real Stripe. Set: a sandbox that speaks the same protocol.
+STRIPE_API_BASE = env.url("STRIPE_API_BASE", ("http", "https"), "")
+PAYMENT_TIMEOUT_SECONDS = env.number("PAYMENT_TIMEOUT_SECONDS", 10, low=0.5, high=80)
+
+# -- orders -------------------------------------------------------------------
+HOLD_SECONDS = env.whole("HOLD_SECONDS", 15 * 60, low=1, high=7 * 86_400)
+STUCK_AFTER_SECONDS = env.whole("STUCK_AFTER_SECONDS", 120, low=1, high=86_400)
+
+# -- mail ---------------------------------------------------------------------
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"{SHOP_NAME} <orders@localhost>")
+# The right-hand side of every Message-ID: stable, whatever host sends.
+MAIL_DOMAIN = env.text("MAIL_DOMAIN", "localhost.localdomain")
+MAIL_DIR = env.text("MAIL_DIR", "")
+EMAIL_BACKEND = (
+    "orders.gateways.mail_folder.FolderBackend"
+    if MAIL_DIR
+    else "django.core.mail.backends.smtp.EmailBackend"
+)
+EMAIL_HOST = env.text("EMAIL_HOST", "localhost")
+EMAIL_PORT = env.whole("EMAIL_PORT", 25, low=1, high=65_535)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS")
+EMAIL_TIMEOUT = 10
+
+# -- the task platform --------------------------------------------------------
+# One queue per class of work, so that slow mail never stands before money. This is the one place
+# where tasks and queues meet; tasks.topology derives exchanges, routing keys and dead queues.
+TASK_QUEUES = {
+    "orders.capture_payment": "orders.payment",
+    "orders.deduct_inventory": "orders.inventory",
+    "orders.send_notification": "orders.notification",
+    "orders.expire_holds": "orders.maintenance",
+    "orders.resume_stuck_orders": "orders.maintenance",
+    "tasks.collect_dead_letters": "orders.maintenance",
+}
+BROKER_URL = env.url("BROKER_URL", ("amqp", "amqps"))
+BROKER_API_URL = env.url("BROKER_API_URL", ("http", "https"), "")
+RELAY_BATCH_SIZE = env.whole("RELAY_BATCH_SIZE", 200, low=1, high=5_000)
+RELAY_CONFIRM_TIMEOUT_SECONDS = env.number("RELAY_CONFIRM_TIMEOUT_SECONDS", 10, low=0.5, high=120)
+
+CELERY_BROKER_URL = BROKER_URL
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_CREATE_MISSING_QUEUES = False
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_ACKS_ON_FAILURE_OR_TIMEOUT = False
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_TIME_LIMIT = 120
+CELERY_TASK_SOFT_TIME_LIMIT = 90
+CELERY_TASK_TRACK_STARTED = True
+CELERY_WORKER_SEND_TASK_EVENTS = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 10.0
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True
+CELERY_BROKER_CONNECTION_TIMEOUT = 5
+CELERY_BROKER_HEARTBEAT = 10
+CELERY_TIMEZONE = TIME_ZONE
+CELERY_BEAT_SCHEDULE = {
+    name: {
+        "task": name,
+        "schedule": schedule(run_every=seconds),
+        # A sweep that waited while the workers were down is worth nothing: the next does it all.
+        "options": {"expires": seconds * 2},
+    }
+    for name, seconds in {
+        "orders.expire_holds": env.number("EXPIRE_EVERY_SECONDS", 15, low=1, high=3_600),
+        "orders.resume_stuck_orders": env.number("RESUME_EVERY_SECONDS", 30, low=1, high=3_600),
+        "tasks.collect_dead_letters": env.number("COLLECT_EVERY_SECONDS", 15, low=1, high=3_600),
+    }.items()
+}
+
+# -- the admin ----------------------------------------------------------------
+_NAVIGATION: dict[str, list[tuple[str, str, Any]]] = {
+    "Orders": [
+        ("Orders", "receipt_long", reverse_lazy("admin:orders_order_changelist")),
+        ("Payments", "credit_card", reverse_lazy("admin:orders_payment_changelist")),
+        ("Mails", "mail", reverse_lazy("admin:orders_notification_changelist")),
+    ],
+    "Shop": [
+        ("Products", "storefront", reverse_lazy("admin:shop_product_changelist")),
+        ("Categories", "category", reverse_lazy("admin:shop_category_changelist")),
+        ("Stock", "inventory_2", reverse_lazy("admin:orders_stockitem_changelist")),
+        ("Stock ledger", "list", reverse_lazy("admin:orders_stockmovement_changelist")),
+    ],
+    "Behind the counter": [
+        ("Outbox", "outbox", reverse_lazy("admin:tasks_outboxmessage_changelist")),
+        ("Dead letters", "error", reverse_lazy("admin:tasks_deadletter_changelist")),
+        *([("Flower", "monitoring", FLOWER_URL)] if FLOWER_URL else []),
+    ],
+    "People": [("Staff", "group", reverse_lazy("admin:auth_user_changelist"))],
+}
+UNFOLD = {
+    "SITE_TITLE": f"{SHOP_NAME} back office",
+    "SITE_HEADER": SHOP_NAME,
+    "SITE_URL": "/",
+    "SHOW_VIEW_ON_SITE": True,
+    "COLORS": {
+        "primary": {
+            "50": "#eef6f8",
+            "100": "#d7e9ee",
+            "200": "#b2d3dd",
+            "300": "#83b6c5",
+            "400": "#4f93a7",
+            "500": "#33788d",
+            "600": "#1f5a6e",
+            "700": "#1b4c5d",
+            "800": "#183f4d",
+            "900": "#143440",
+            "950": "#0b2029",
+        }
+    },
+    "SIDEBAR": {
+        "show_search": True,
+        "navigation": [
+            {
+                "title": title,
+                "separator": True,
+                "items": [
+                    {"title": name, "icon": icon, "link": link} for name, icon, link in items
+                ],
+            }
+            for title, items in _NAVIGATION.items()
+        ],
+    },
+}
+
+# -- logs ---------------------------------------------------------------------
+LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()
+if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
+    raise ImproperlyConfigured(f"LOG_LEVEL={LOG_LEVEL} is no level: DEBUG, INFO, WARNING or ERROR.")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "tasks.tracing.json_formatter"}},
+    "handlers": {"stdout": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stdout"], "level": LOG_LEVEL},
+}

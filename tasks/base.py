@@ -1,0 +1,147 @@
+"""The base of every task: guard → body → decision → effect.
+
+The decision (``RetryPolicy``) is pure; this file only carries it out. A failed attempt writes its
+successor into the outbox and ends the delivery, so no message waits in a worker's memory.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, NoReturn
+
+import structlog
+from celery import Task, shared_task
+from celery.exceptions import Ignore, Reject, Retry
+from django.db import Error as DatabaseTrouble
+from django.db import close_old_connections, transaction
+
+from tasks import dead_letters
+from tasks.delivery import HEADER, Delivery, read_delivery
+from tasks.errors import LeaseBusy, QuorumUnavailable, TaskError
+from tasks.guard import single_flight
+from tasks.outbox import enqueue
+from tasks.retry import GiveUp, RetryIn, RetryPolicy
+from tasks.tracing import traced
+
+log = structlog.get_logger(__name__)
+
+# How long a worker pauses before it hands a message back because PostgreSQL is away. With the
+# broker's delivery limit this bounds the hot loop, and the dead queue keeps what goes over it.
+_DATABASE_PAUSE_SECONDS = 2.0
+
+
+def platform_task(
+    name: str,
+    *,
+    lease_key: str = "",
+    policy: RetryPolicy | None = None,
+    periodic: bool = False,
+) -> Callable[[Callable[..., None]], "PlatformTask"]:
+    """Declare a task under its explicit, lasting name.
+
+    ``lease_key`` is a format string over the task's arguments (``"order:{order_id}"``): the body
+    runs only while this worker holds that lease, which it gets as the keyword ``lease``.
+    ``policy`` decides when a failed attempt comes back. ``periodic`` tasks are sent by beat again
+    and again: a failed run is only logged, since the next one replaces it.
+    """
+    options: dict[str, Any] = {
+        "base": PlatformTask,
+        "typing": False,  # the keyword `lease` is added by the worker, not by the sender
+        "lease_key": lease_key,
+        "policy": policy or RetryPolicy(),
+        "periodic": periodic,
+    }
+    return shared_task(name=name, **options)
+
+
+class PlatformTask(Task[Any, Any]):
+    """What ``platform_task`` makes of a function."""
+
+    abstract = True
+    lease_key: ClassVar[str] = ""
+    policy: ClassVar[RetryPolicy] = RetryPolicy()
+    periodic: ClassVar[bool] = False
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        request = self.request
+        delivery = read_delivery(
+            message_id=str(request.id or ""),
+            task=str(self.name),
+            kwargs=kwargs,
+            header=(request.headers or {}).get(HEADER),
+            worker=str(request.hostname or ""),
+        )
+        with traced(delivery.trace_id, task=self.name, subject=delivery.subject):
+            try:
+                return self._guarded(*args, **kwargs)
+            except (Ignore, Reject, Retry):
+                raise
+            except Exception as error:  # noqa: BLE001  # whatever it is, the message must not be lost
+                if self.periodic:
+                    self._skip(error)
+                self._settle(delivery, error)
+
+    def _guarded(self, *args: Any, **kwargs: Any) -> Any:
+        if not self.lease_key:
+            return self.run(*args, **kwargs)
+        with single_flight(self.lease_key.format(**kwargs)) as lease:
+            return self.run(*args, lease=lease, **kwargs)
+
+    def _skip(self, error: Exception) -> NoReturn:
+        if isinstance(error, LeaseBusy):
+            raise Ignore  # another sweep is at it, which is all that this one wanted
+        log.error("sweep_failed", exc_info=error)
+        raise Ignore
+
+    def _settle(self, delivery: Delivery, error: Exception) -> NoReturn:
+        decision = self.policy.decide(error, delivery.attempt, delivery.age_seconds())
+        self._log(decision, delivery, error)
+        try:
+            match decision:
+                case RetryIn():
+                    _enqueue_successor(delivery, error, decision)
+                case GiveUp(reason):
+                    dead_letters.record(delivery, error, reason)
+        except DatabaseTrouble as outage:
+            # Nothing is written down yet, so the broker must go on keeping the message.
+            log.error("database_away", exc_info=outage)
+            close_old_connections()
+            time.sleep(_DATABASE_PAUSE_SECONDS)
+            raise Reject(error, requeue=True) from outage
+        if isinstance(decision, RetryIn):
+            raise Retry(str(error), error, datetime.now(UTC) + timedelta(seconds=decision.seconds))
+        # Rejected into the dead queue as well; the collector there finds the row that we wrote.
+        raise error
+
+    def _log(self, decision: RetryIn | GiveUp, delivery: Delivery, error: Exception) -> None:
+        names = {"attempt": delivery.attempt, "error": f"{type(error).__name__}: {error}"}
+        match decision:
+            case RetryIn(seconds, counts):
+                if isinstance(error, QuorumUnavailable):
+                    log.error(
+                        "lock_quorum_unavailable", retry_in_seconds=round(seconds, 2), **names
+                    )
+                elif isinstance(error, TaskError):
+                    log.info(
+                        "comes_back", retry_in_seconds=round(seconds, 2), counts=counts, **names
+                    )
+                else:
+                    log.warning(
+                        "comes_back", retry_in_seconds=round(seconds, 2), exc_info=error, **names
+                    )
+            case GiveUp(reason):
+                log.error("dead_letter", reason=reason, exc_info=error, **names)
+
+
+def _enqueue_successor(delivery: Delivery, error: Exception, decision: RetryIn) -> None:
+    with transaction.atomic():
+        enqueue(
+            delivery.task,
+            delivery.kwargs,
+            subject=delivery.subject,
+            delay_seconds=decision.seconds,
+            attempt=delivery.attempt + (1 if decision.counts else 0),
+            reason=f"{type(error).__name__}: {error}",
+            trace_id=delivery.trace_id,
+            first_enqueued_at=delivery.first_enqueued_at,
+        )

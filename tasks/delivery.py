@@ -1,0 +1,72 @@
+"""What the platform knows about one delivered message."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from django.utils.dateparse import parse_datetime
+
+from tasks.models import OutboxMessage
+
+HEADER = "outbox"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message as a worker sees it. ``first_enqueued_at`` is None when beat sent it directly."""
+
+    message_id: str
+    task: str
+    kwargs: dict[str, Any]
+    subject: str = ""
+    attempt: int = 1
+    trace_id: str = ""
+    first_enqueued_at: datetime | None = None
+    worker: str = ""
+
+    def age_seconds(self, now: datetime | None = None) -> float:
+        if self.first_enqueued_at is None:
+            return 0.0
+        return ((now or datetime.now(UTC)) - self.first_enqueued_at).total_seconds()
+
+    def uuid(self) -> UUID | None:
+        try:
+            return UUID(self.message_id)
+        except ValueError:
+            return None
+
+
+def headers_for(message: OutboxMessage) -> dict[str, Any]:
+    """What travels beside the task's own arguments."""
+    return {
+        HEADER: {
+            "attempt": message.attempt,
+            "subject": message.subject,
+            "trace_id": message.trace_id,
+            "first_enqueued_at": message.first_enqueued_at.isoformat(),
+        }
+    }
+
+
+def read_delivery(
+    message_id: str, task: str, kwargs: Mapping[str, Any], header: Any, worker: str = ""
+) -> Delivery:
+    """Parse tolerantly: a field that is missing or strange must not lose the message."""
+    fields = header if isinstance(header, Mapping) else {}
+    attempt = fields.get("attempt")
+    try:
+        first = parse_datetime(str(fields.get("first_enqueued_at", "")))
+    except ValueError:
+        first = None
+    return Delivery(
+        message_id=message_id,
+        task=task,
+        kwargs=dict(kwargs),
+        subject=str(fields.get("subject", ""))[:80],
+        attempt=attempt if isinstance(attempt, int) and attempt >= 1 else 1,
+        trace_id=str(fields.get("trace_id", ""))[:64],
+        first_enqueued_at=first,
+        worker=worker,
+    )

@@ -1,0 +1,66 @@
+"""The platform's two tables: what must still be sent, and what ended badly."""
+
+import uuid
+
+from django.db import models
+from django.db.models.functions import Now
+
+
+class OutboxMessage(models.Model):
+    """A task that must still be handed to the broker. The row is deleted once that is confirmed.
+
+    ``id`` is also the message id and the Celery task id, so a message sent twice is recognisable.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    task = models.CharField(max_length=120)
+    kwargs = models.JSONField(default=dict)
+    subject = models.CharField(
+        max_length=80, blank=True, help_text="What the message is about, e.g. order:42."
+    )
+    attempt = models.PositiveIntegerField(default=1, help_text="1 for the first try.")
+    reason = models.CharField(
+        max_length=300, blank=True, help_text="Why the attempt before this one did not finish."
+    )
+    trace_id = models.CharField(max_length=64, blank=True)
+    first_enqueued_at = models.DateTimeField(db_default=Now())
+    enqueued_at = models.DateTimeField(db_default=Now())
+    not_before = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [models.Index(fields=["not_before"], name="outbox_due")]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(attempt__gte=1), name="outbox_attempt_from_1")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.task} {self.subject} (attempt {self.attempt})"
+
+
+class DeadLetter(models.Model):
+    """A message that ended badly, kept with its cause until a person redrives it."""
+
+    class Status(models.TextChoices):
+        OPEN = "open", "open"
+        REDRIVEN = "redriven", "redriven"
+
+    message_id = models.UUIDField(unique=True)
+    task = models.CharField(max_length=120)
+    kwargs = models.JSONField(default=dict)
+    subject = models.CharField(max_length=80, blank=True)
+    attempt = models.PositiveIntegerField()
+    error_class = models.CharField(max_length=120)
+    error = models.TextField()
+    worker = models.CharField(max_length=120, blank=True)
+    trace_id = models.CharField(max_length=64, blank=True)
+    first_enqueued_at = models.DateTimeField(null=True, blank=True)
+    dead_at = models.DateTimeField(db_default=Now())
+    status = models.CharField(max_length=12, choices=Status.choices, default=Status.OPEN)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    closed_by = models.CharField(max_length=150, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["status", "dead_at"], name="dead_letter_open")]
+
+    def __str__(self) -> str:
+        return f"{self.task} {self.subject}: {self.error_class}"

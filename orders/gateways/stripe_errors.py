@@ -1,0 +1,57 @@
+"""What an error of the provider's SDK means for the money, as a table of facts."""
+
+import ssl
+
+import requests
+import stripe
+from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
+
+from tasks.errors import OutcomeUnknown, Permanent, TaskError, Transient
+
+_REFUSED_UNSEEN = (
+    stripe.AuthenticationError,
+    stripe.PermissionError,
+    stripe.InvalidRequestError,
+    stripe.IdempotencyError,
+)
+
+
+def translated(error: stripe.StripeError) -> TaskError:
+    """The class of tasks.errors for anything but a CardError, which is an answer and no error.
+
+    What is not known to be harmless counts as unknown: asking once more with the same key costs a
+    request, and a wrong 'nothing happened' costs somebody the price of an order.
+    """
+    if isinstance(error, stripe.APIConnectionError):
+        cause = type(error.__cause__ or error).__name__
+        if nothing_was_sent(error):
+            return Transient(f"The payment provider cannot be reached ({cause}).")
+        return OutcomeUnknown(f"The payment provider gave no whole answer ({cause}).")
+    said = f"{type(error).__name__} from the payment provider: {_short(error)}"
+    if isinstance(error, stripe.RateLimitError):
+        return Transient(said)
+    if isinstance(error, _REFUSED_UNSEEN):
+        return Permanent(said)
+    # A 5xx, a 409 (the key is in use), an answer that is no JSON.
+    return OutcomeUnknown(said)
+
+
+def nothing_was_sent(error: stripe.APIConnectionError) -> bool:
+    """Whether the request certainly never left: no connection came about, or its certificate was
+    refused before the first byte of the request."""
+    cause = error.__cause__
+    if isinstance(cause, requests.ConnectTimeout):
+        return True
+    reason = cause.args[0] if isinstance(cause, requests.ConnectionError) and cause.args else None
+    if not isinstance(reason, MaxRetryError):
+        return False
+    if isinstance(reason.reason, NewConnectionError | ConnectTimeoutError):
+        return True
+    first = reason.reason.args[0] if reason.reason and reason.reason.args else None
+    return isinstance(first, ssl.SSLCertVerificationError)
+
+
+def _short(error: stripe.StripeError) -> str:
+    """The provider's words on one line, with its request id; no body and no headers."""
+    words = " ".join((error.user_message or "no message").split())[:300]
+    return f"{words} [{error.request_id}]" if error.request_id else words

@@ -1,0 +1,50 @@
+"""What can go wrong with an order, as facts that a page can explain to a shopper."""
+
+from dataclasses import dataclass
+
+
+class OrderError(Exception):
+    """Root of the tree. Its message may be shown to a shopper."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """One SKU of which fewer units are left than were asked for."""
+
+    sku: str
+    title: str
+    requested: int
+    available: int
+
+
+class OutOfStock(OrderError):
+    """At least one line asks for more than is left. Nothing was held, nothing was charged."""
+
+    def __init__(self, shortages: tuple[Shortage, ...]) -> None:
+        self.shortages = shortages
+        super().__init__(
+            "; ".join(
+                f"{item.title}: you asked for {item.requested}, {item.available} left"
+                for item in shortages
+            )
+        )
+
+
+class EmptyOrder(OrderError):
+    """An order without lines, or with a quantity that is not positive."""
+
+
+class UnknownSku(OrderError):
+    """The SKU has never been in stock here."""
+
+
+class UnknownCard(OrderError):
+    """The card number is not one that this shop can turn into a payment method."""
+
+
+class NotPayable(OrderError):
+    """The order is not waiting for a card: it is paid, being paid, or its stock hold has ended."""
+
+
+class Busy(OrderError):
+    """The database could not be had in time. Nothing was changed; the request may be sent again."""

@@ -1,0 +1,60 @@
+"""Who may write to an order: the fence, and the only place where rows are claimed.
+
+Order of claims inside one transaction, everywhere: the order, then its payment, then stock rows by
+SKU. A lease's token is compared by the database, so a worker that was paused beyond its lease
+cannot write over a newer one (lock-and-fence: M. Kleppmann, 'How to do distributed locking', 2016).
+"""
+
+from typing import Any
+
+from django.db.models.functions import Now
+
+from orders.models import Order
+from orders.states import OrderStatus, may_become
+from tasks.errors import LeaseLost
+
+
+def claim_order(order_id: int, token: int) -> None:
+    """First statement of guarded work: from here on, smaller tokens may not write.
+
+    Claiming again with the same token is allowed, so that one lease can do several steps. Raises
+    LeaseLost when a newer lease has claimed the order, Order.DoesNotExist for an unknown one.
+    """
+    if Order.objects.filter(pk=order_id, fence__lte=token).update(fence=token) == 0:
+        if not Order.objects.filter(pk=order_id).exists():
+            raise Order.DoesNotExist(f"There is no order {order_id}.")
+        raise LeaseLost(f"Order {order_id} was claimed by a newer lease than {token}.")
+
+
+def fenced_update(order_id: int, token: int, *, where: dict[str, Any], **changes: Any) -> bool:
+    """Change the order if it is still as in ``where`` and still ours; True if it was.
+
+    The updated row stays locked until the transaction ends, so what follows in it sees no rival.
+    Raises LeaseLost when a newer lease has claimed the order, ValueError for a transition that
+    ``orders.states`` does not allow.
+    """
+    _refuse_illegal(where.get("status"), changes.get("status"))
+    rows = Order.objects.filter(pk=order_id, fence=token, **where)
+    if rows.update(changed_at=Now(), **changes):
+        return True
+    if not Order.objects.filter(pk=order_id, fence=token).exists():
+        raise LeaseLost(f"Order {order_id} was claimed by a newer lease than {token}.")
+    return False
+
+
+def move_order(
+    order_id: int,
+    source: OrderStatus,
+    target: OrderStatus,
+    *,
+    where: dict[str, Any],
+) -> bool:
+    """A transition outside a lease (page, sweeper): conditional, so one of two rivals wins."""
+    _refuse_illegal(source, target)
+    rows = Order.objects.filter(pk=order_id, status=source, **where)
+    return rows.update(status=target, changed_at=Now()) == 1
+
+
+def _refuse_illegal(source: OrderStatus | None, target: OrderStatus | None) -> None:
+    if target is not None and (source is None or not may_become(source, target)):
+        raise ValueError(f"{source} → {target} is not a transition of orders.states.")

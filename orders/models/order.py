@@ -1,0 +1,131 @@
+"""An order, its lines as they were sold, and what happened to it."""
+
+import secrets
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from orders.states import FulfilmentStatus, OrderStatus
+
+# Without 0/O, 1/I/L and vowels: easy to read out, spells no words.
+_ALPHABET = "23456789BCDFGHJKMNPQRSTVWXZ"
+
+
+def new_number() -> str:
+    """A number for people, like ``7K2Q-9FWD``; the unique constraint refuses a repetition."""
+    digits = "".join(secrets.choice(_ALPHABET) for _ in range(8))
+    return f"{digits[:4]}-{digits[4:]}"
+
+
+def new_token() -> str:
+    """The secret part of the order page's address: 192 random bits."""
+    return secrets.token_urlsafe(24)
+
+
+class Order(models.Model):
+    number = models.CharField(max_length=12, unique=True, default=new_number, editable=False)
+    token = models.CharField(max_length=40, unique=True, default=new_token, editable=False)
+    idempotency_key = models.UUIDField(unique=True, editable=False)
+
+    email = models.EmailField()
+    ship_to_name = models.CharField(max_length=120)
+    ship_to_line1 = models.CharField(max_length=160)
+    ship_to_line2 = models.CharField(max_length=160, blank=True)
+    ship_to_postcode = models.CharField(max_length=20)
+    ship_to_city = models.CharField(max_length=100)
+    ship_to_country = models.CharField(max_length=2)
+
+    currency = models.CharField(max_length=3)
+    total_cents = models.PositiveBigIntegerField()
+    status = models.CharField(
+        max_length=16, choices=OrderStatus.choices, default=OrderStatus.PLACED
+    )
+    fulfilment = models.CharField(
+        max_length=16, choices=FulfilmentStatus.choices, default=FulfilmentStatus.UNFULFILLED
+    )
+
+    fence = models.BigIntegerField(
+        default=0,
+        editable=False,
+        help_text="Token of the newest lease that claimed this order; older ones may not write.",
+    )
+    trace_id = models.CharField(max_length=64, blank=True, editable=False)
+    placed_at = models.DateTimeField(db_default=Now(), editable=False)
+    changed_at = models.DateTimeField(db_default=Now(), editable=False)
+    resumed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    hold_expires_at = models.DateTimeField(editable=False)
+    paid_at = models.DateTimeField(null=True, blank=True, editable=False)
+    packed_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(total_cents__gt=0), name="order_total_positive"),
+            models.CheckConstraint(
+                condition=Q(status__in=OrderStatus.values), name="order_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(fulfilment=FulfilmentStatus.UNFULFILLED) | Q(status=OrderStatus.PAID),
+                name="order_packed_only_when_paid",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["status", "changed_at"],
+                condition=~Q(status=OrderStatus.EXPIRED)
+                & ~Q(status=OrderStatus.PAID, fulfilment=FulfilmentStatus.PACKED),
+                name="order_unfinished",
+            ),
+            models.Index(fields=["email"], name="order_email"),
+            models.Index(fields=["-placed_at"], name="order_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+    @property
+    def subject(self) -> str:
+        """How messages, leases and dead letters name this order."""
+        return f"order:{self.pk}"
+
+
+class OrderLine(models.Model):
+    """A snapshot: what the shopper saw and agreed to, whatever the shop changes later."""
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="lines")
+    sku = models.CharField(max_length=64)
+    title = models.CharField(max_length=200)
+    unit_price_cents = models.PositiveIntegerField()
+    quantity = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["order", "sku"], name="one_line_per_sku"),
+            models.CheckConstraint(condition=Q(quantity__gt=0), name="line_quantity_positive"),
+            models.CheckConstraint(condition=Q(unit_price_cents__gt=0), name="line_price_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.title}"
+
+    @property
+    def total_cents(self) -> int:
+        return self.unit_price_cents * self.quantity
+
+
+class TimelineEvent(models.Model):
+    """Who did what, when; written in the transaction that did it. Never changed."""
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="timeline")
+    kind = models.CharField(max_length=40)
+    text = models.CharField(max_length=300)
+    actor = models.CharField(max_length=150)
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = [F("id").asc()]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.text}"

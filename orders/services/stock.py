@@ -1,0 +1,109 @@
+"""Holding, deducting, releasing and receiving units. Every change is a conditional UPDATE."""
+
+from collections.abc import Iterable
+
+from django.db import transaction
+from django.db.models import F
+
+from orders.errors import Busy, OutOfStock, Shortage, UnknownSku
+from orders.models import Order, OrderLine, StockHold, StockItem, StockMovement
+from orders.states import HoldStatus
+from tasks.errors import Permanent
+
+_HOLD_TRIES = 3
+
+
+def hold_lines(order: Order) -> None:
+    """Keep every line's units for the order; call it last in the placing transaction.
+
+    The lines' SKUs are taken in sorted order, so that two orders never wait for each other. Raises
+    OutOfStock naming every short line, UnknownSku; the caller's transaction must then roll back.
+    """
+    lines = sorted(order.lines.all(), key=lambda line: line.sku)
+    StockHold.objects.bulk_create(
+        StockHold(line=line, sku=line.sku, quantity=line.quantity) for line in lines
+    )
+    shortages = tuple(short for line in lines if (short := _hold(line)) is not None)
+    if shortages:
+        raise OutOfStock(shortages)
+
+
+def _hold(line: OrderLine) -> Shortage | None:
+    for _ in range(_HOLD_TRIES):
+        # Check and write are one statement: two buyers of the last unit cannot both pass.
+        taken = StockItem.objects.filter(
+            sku=line.sku, on_hand__gte=F("held") + line.quantity
+        ).update(held=F("held") + line.quantity)
+        if taken:
+            return None
+        item = StockItem.objects.filter(sku=line.sku).first()
+        if item is None:
+            raise UnknownSku(
+                f"{line.title} ({line.sku}) is not sold here. Take it out of the cart."
+            )
+        if item.available < line.quantity:
+            return Shortage(line.sku, line.title, line.quantity, item.available)
+        # Units came back between the two statements: 'sold out' would be a lie, so look again.
+    raise Busy("The shop is very busy right now. Nothing was ordered: try again.")
+
+
+def deduct_holds(order_id: int) -> None:
+    """Turn the order's holds into movements off the shelf, inside the caller's transaction.
+
+    The caller has just locked the order by its transition. Raises Permanent when a hold is not
+    there to be deducted, which only a defect or a hand in the database can cause.
+    """
+    holds = _open_holds(order_id)
+    expected = OrderLine.objects.filter(order_id=order_id).count()
+    if len(holds) != expected:
+        raise Permanent(
+            f"Order {order_id} has {expected} lines but {len(holds)} open holds. "
+            "Run 'manage.py audit' and mend the stock by hand before redriving."
+        )
+    StockMovement.objects.bulk_create(
+        StockMovement(
+            sku=hold.sku,
+            kind=StockMovement.Kind.DEDUCTED,
+            quantity=-hold.quantity,
+            line_id=hold.line_id,
+        )
+        for hold in holds
+    )
+    _close_holds(holds, HoldStatus.DEDUCTED)
+    for hold in holds:
+        StockItem.objects.filter(sku=hold.sku).update(
+            on_hand=F("on_hand") - hold.quantity, held=F("held") - hold.quantity
+        )
+
+
+def release_holds(order_id: int) -> None:
+    """Give the order's units back, inside the caller's transaction."""
+    holds = _open_holds(order_id)
+    _close_holds(holds, HoldStatus.RELEASED)
+    for hold in holds:
+        StockItem.objects.filter(sku=hold.sku).update(held=F("held") - hold.quantity)
+
+
+def receive_stock(sku: str, quantity: int, reason: str) -> None:
+    """Put ``quantity`` units (1 or more) on the shelf and say why. A new SKU is created."""
+    if quantity < 1:
+        raise ValueError(f"{sku}: {quantity} units cannot be received. Give 1 or more.")
+    with transaction.atomic():
+        StockItem.objects.get_or_create(sku=sku)
+        StockMovement.objects.create(
+            sku=sku, kind=StockMovement.Kind.RECEIVED, quantity=quantity, reason=reason[:200]
+        )
+        StockItem.objects.filter(sku=sku).update(on_hand=F("on_hand") + quantity)
+
+
+def _open_holds(order_id: int) -> list[StockHold]:
+    return list(
+        StockHold.objects.filter(line__order_id=order_id, status=HoldStatus.HELD).order_by("sku")
+    )
+
+
+def _close_holds(holds: Iterable[StockHold], status: HoldStatus) -> None:
+    for hold in holds:
+        closed = StockHold.objects.filter(pk=hold.pk, status=HoldStatus.HELD).update(status=status)
+        if closed != 1:
+            raise Permanent(f"Hold {hold.pk} was closed by somebody else. Run 'manage.py audit'.")

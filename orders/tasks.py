@@ -1,0 +1,40 @@
+"""The Celery tasks: each parses its message and calls one service.
+
+Handlers take keywords and ignore ones they do not know, so that old workers survive new messages.
+"""
+
+from typing import Any
+
+from orders import task_names
+from orders.services import fulfilment, notification, payment, sweeping
+from tasks.base import platform_task
+from tasks.locks.held import HeldLease
+from tasks.retry import RetryPolicy
+
+# The bank is asked for hours before a person is: nothing is gained by giving up on money.
+_MONEY = RetryPolicy(max_attempts=20, unknown_attempts=200, cap_seconds=120)
+
+
+@platform_task(task_names.CAPTURE_PAYMENT, lease_key="order:{order_id}", policy=_MONEY)
+def capture_payment(*, order_id: int, payment_id: int, lease: HeldLease, **_: Any) -> None:
+    payment.capture_payment(order_id, payment_id, lease)
+
+
+@platform_task(task_names.DEDUCT_INVENTORY, lease_key="order:{order_id}")
+def deduct_inventory(*, order_id: int, lease: HeldLease, **_: Any) -> None:
+    fulfilment.deduct_inventory(order_id, lease)
+
+
+@platform_task(task_names.SEND_NOTIFICATION, lease_key="notification:{notification_id}")
+def send_notification(*, notification_id: int, lease: HeldLease, **_: Any) -> None:
+    notification.send_notification(notification_id, lease)
+
+
+@platform_task(task_names.EXPIRE_HOLDS, lease_key="sweep:expire_holds", periodic=True)
+def expire_holds(*, lease: HeldLease, **_: Any) -> None:
+    sweeping.expire_holds()
+
+
+@platform_task(task_names.RESUME_STUCK_ORDERS, lease_key="sweep:resume_stuck_orders", periodic=True)
+def resume_stuck_orders(*, lease: HeldLease, **_: Any) -> None:
+    sweeping.resume_stuck_orders()

@@ -1,0 +1,162 @@
+"""The audit finds every planted fault and invents none."""
+
+from collections.abc import Callable
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from orders.gateways.payment import CaptureRequest, get_gateway
+from orders.models import Notification, Order, Payment, StockHold, StockItem
+from orders.services.audit import AuditReport, audit
+from orders.services.fulfilment import deduct_inventory
+from orders.services.notification import send_notification
+from orders.services.payment import capture_payment
+from tasks.guard import single_flight
+from tests.integration.sandbox_server import running_sandbox
+from tests.integration.shopping import lease_on, placed
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def own_bank(tmp_path_factory: pytest.TempPathFactory, settings: object) -> object:
+    """A bank that only this test banks with, so that its whole ledger is this test's."""
+    with running_sandbox(tmp_path_factory.mktemp("bank")) as bank:
+        settings.STRIPE_API_BASE = bank.base_url  # type: ignore[attr-defined]
+        settings.STRIPE_API_KEY = bank.api_key  # type: ignore[attr-defined]
+        settings.MAIL_DIR = str(tmp_path_factory.mktemp("mail"))  # type: ignore[attr-defined]
+        settings.EMAIL_BACKEND = "orders.gateways.mail_folder.FolderBackend"  # type: ignore[attr-defined]
+        yield bank
+
+
+def finished() -> Order:
+    order = placed()
+    with lease_on(order) as lease:
+        capture_payment(order.pk, order.payments.get().pk, lease)
+        deduct_inventory(order.pk, lease)
+    mail = order.notifications.get()
+    with single_flight(f"notification:{mail.pk}", wait=5) as lease:
+        send_notification(mail.pk, lease)
+    return order
+
+
+def breaches(report: AuditReport) -> dict[str, tuple[str, ...]]:
+    return {rule.title: rule.breaches for rule in report.rules if rule.breaches}
+
+
+def test_a_finished_order_breaks_no_rule() -> None:
+    finished()
+
+    report = audit(settled=True)
+
+    assert breaches(report) == {}
+    assert report.counts["captures_at_gateway"] == report.counts["confirmed"] == 1
+
+
+def test_an_order_in_flight_is_no_fault_unless_all_should_be_settled() -> None:
+    placed()
+
+    assert audit().ok
+    assert audit(settled=True).broken("lost") == 1
+
+
+def charge_again() -> None:
+    payment = Payment.objects.get()
+    get_gateway().capture(
+        CaptureRequest(
+            idempotency_key="another key",
+            amount_cents=payment.amount_cents,
+            currency="EUR",
+            payment_method="pm_card_visa",
+            order_number=payment.order.number,
+            payment_id=payment.pk,
+            description="",
+        )
+    )
+
+
+def charge_for_no_order() -> None:
+    get_gateway().capture(CaptureRequest("k", 100, "EUR", "pm_card_visa", "NO-ORDER", 999, ""))
+
+
+def lose_the_capture() -> None:
+    Payment.objects.update(gateway_reference="pi_never_seen_there")
+
+
+def charge_another_amount() -> None:
+    Payment.objects.update(amount_cents=1)
+
+
+def forget_the_payment() -> None:
+    Payment.objects.update(status="declined")
+
+
+def sell_from_an_empty_shelf() -> None:
+    StockItem.objects.update(on_hand=77)
+
+
+def hold_for_nobody() -> None:
+    StockItem.objects.update(held=1)
+
+
+def lose_a_movement() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE orders_stockmovement DISABLE TRIGGER append_only")
+        cursor.execute("DELETE FROM orders_stockmovement WHERE kind = 'deducted'")
+        cursor.execute("UPDATE orders_stockitem SET on_hand = on_hand + 1")
+        cursor.execute("ALTER TABLE orders_stockmovement ENABLE TRIGGER append_only")
+
+
+def lose_the_receipt() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE orders_stockmovement DISABLE TRIGGER append_only")
+        cursor.execute("DELETE FROM orders_stockmovement WHERE kind = 'received'")
+        cursor.execute("ALTER TABLE orders_stockmovement ENABLE TRIGGER append_only")
+
+
+def reopen_a_hold() -> None:
+    StockHold.objects.update(status="held")
+
+
+def never_mail() -> None:
+    Notification.objects.all().delete()
+
+
+def mail_stuck() -> None:
+    Notification.objects.update(status="pending")
+
+
+@pytest.mark.parametrize(
+    ("plant", "kind"),
+    [
+        (charge_again, "double_charged"),
+        (charge_for_no_order, "lost"),
+        (lose_the_capture, "lost"),
+        (charge_another_amount, "double_charged"),
+        (forget_the_payment, "lost"),
+        (sell_from_an_empty_shelf, "oversold"),
+        (hold_for_nobody, "oversold"),
+        (lose_a_movement, "oversold"),
+        (lose_the_receipt, "oversold"),
+        (reopen_a_hold, "oversold"),
+        (never_mail, "lost"),
+        (mail_stuck, "lost"),
+    ],
+)
+def test_a_planted_fault_is_found(plant: Callable[[], None], kind: str) -> None:
+    finished()
+    plant()
+
+    assert audit(settled=True).broken(kind) >= 1
+
+
+def test_the_command_exits_with_1_when_a_rule_is_broken() -> None:
+    finished()
+    hold_for_nobody()
+
+    with pytest.raises(SystemExit) as end:
+        call_command("audit", stdout=StringIO())
+
+    assert end.value.code == 1

@@ -1,0 +1,128 @@
+"""What stands still is found: moved on, given back, or left to a person."""
+
+from datetime import timedelta
+
+import pytest
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from orders.models import Notification, Order, StockHold
+from orders.services.payment import capture_payment
+from orders.services.sweeping import expire_holds, resume_stuck_orders
+from orders.states import HoldStatus, OrderStatus
+from tasks import dead_letters
+from tasks.delivery import read_delivery
+from tasks.errors import Permanent
+from tasks.models import OutboxMessage
+from tests.integration.shopping import lease_on, placed, units
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LONG_AGO = timedelta(hours=1)
+
+
+def declined() -> Order:
+    order = placed(payment_method="pm_card_visa_chargeDeclined")
+    with lease_on(order) as lease:
+        capture_payment(order.pk, order.payments.get().pk, lease)
+    return order
+
+
+def stand_still() -> None:
+    """As if everything had been left alone for an hour, its message lost."""
+    OutboxMessage.objects.all().delete()
+    past = Now() - LONG_AGO
+    Order.objects.update(changed_at=past, placed_at=past)
+    Notification.objects.update(created_at=past)
+
+
+def test_a_declined_order_gives_its_stock_back_when_its_hold_ends() -> None:
+    order = declined()
+    Order.objects.update(hold_expires_at=timezone.now() - timedelta(seconds=1))
+
+    assert expire_holds() == 1
+    assert expire_holds() == 0
+
+    order.refresh_from_db()
+    assert order.status == OrderStatus.EXPIRED
+    assert units("MUG") == (5, 0)
+    assert StockHold.objects.get().status == HoldStatus.RELEASED
+    kinds = set(order.notifications.values_list("kind", flat=True))
+    assert kinds == {"payment_declined", "order_expired"}
+
+
+def test_an_order_whose_money_is_in_flight_never_expires() -> None:
+    order = placed()
+    Order.objects.update(hold_expires_at=timezone.now() - LONG_AGO)
+
+    assert expire_holds() == 0
+
+    order.refresh_from_db()
+    assert order.status == OrderStatus.PLACED
+    assert units("MUG") == (5, 1)
+
+
+def test_a_hold_that_has_not_ended_is_kept() -> None:
+    declined()
+
+    assert expire_holds() == 0
+    assert units("MUG") == (5, 1)
+
+
+def test_an_order_whose_message_was_lost_is_sent_on() -> None:
+    order = placed()
+    stand_still()
+
+    assert resume_stuck_orders() == 1
+
+    message = OutboxMessage.objects.get()
+    assert (message.task, message.subject) == ("orders.capture_payment", order.subject)
+    assert message.kwargs["payment_id"] == order.payments.get().pk
+
+
+def test_an_order_that_was_just_resumed_is_left_alone() -> None:
+    placed()
+    stand_still()
+    resume_stuck_orders()
+    OutboxMessage.objects.all().delete()
+
+    assert resume_stuck_orders() == 0
+
+
+def test_a_paid_order_that_was_not_packed_is_sent_on() -> None:
+    order = placed()
+    with lease_on(order) as lease:
+        capture_payment(order.pk, order.payments.get().pk, lease)
+    stand_still()
+
+    resume_stuck_orders()
+
+    assert OutboxMessage.objects.get().task == "orders.deduct_inventory"
+
+
+def test_a_mail_that_was_not_sent_is_sent_on() -> None:
+    order = declined()
+    stand_still()
+
+    assert resume_stuck_orders() == 1
+
+    assert OutboxMessage.objects.get().kwargs == {"notification_id": order.notifications.get().pk}
+
+
+def test_an_order_with_a_message_waiting_is_left_alone() -> None:
+    order = placed()
+    waiting = OutboxMessage.objects.get()
+    Order.objects.filter(pk=order.pk).update(changed_at=Now() - LONG_AGO)
+
+    assert resume_stuck_orders() == 0
+    assert OutboxMessage.objects.get() == waiting
+
+
+def test_an_order_that_needs_a_person_is_left_to_one() -> None:
+    order = placed()
+    stand_still()
+    delivery = read_delivery("m", "orders.capture_payment", {}, {"subject": order.subject})
+    dead_letters.record(delivery, Permanent("wrong key"), "permanent error")
+
+    assert resume_stuck_orders() == 0
+    assert not OutboxMessage.objects.exists()

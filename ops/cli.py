@@ -1,0 +1,89 @@
+"""The commands behind ``./dev``."""
+
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+
+from ops import check
+from ops.stack import commands, tests
+from ops.stack.errors import StackError
+
+INTERRUPTED = 130
+FAILED = 2
+
+
+def _demo(argv: list[str]) -> int:
+    from ops.demo import run  # noqa: PLC0415 - brings in a browser's worth of packages
+
+    return run.main(argv)
+
+
+def _help(_: list[str]) -> int:
+    print(help_text())
+    return 0
+
+
+COMMANDS: dict[str, tuple[Callable[[list[str]], int], str]] = {
+    "up": (commands.up, "start the whole stack, leave it running, print addresses and logins"),
+    "down": (commands.down, "stop it; its data are kept"),
+    "status": (commands.status, "which parts run, and where"),
+    "logs": (commands.logs, "the end of the logs: ./dev logs [part] [-f] [-n LINES]"),
+    "demo": (_demo, "shoppers buy over HTTP on a stack of their own, then the audit"),
+    "test": (tests.main, "all tests, on private servers: ./dev test [arguments of pytest]"),
+    "check": (check.main, "the static gates: style, types, layers, settings, migrations, compose"),
+    "audit": (commands.audit, "compare orders, stock, payments and mails of the running stack"),
+    "manage": (commands.manage, "any manage.py command in the running stack: ./dev manage shell"),
+    "help": (_help, "this text"),
+}
+
+
+def main(argv: list[str]) -> int:
+    """Run one command; its exit code. 2: it could not be done, 130: interrupted."""
+    name, rest = (argv[0], argv[1:]) if argv else ("help", [])
+    if name in {"-h", "--help"}:
+        name = "help"
+    if name not in COMMANDS:
+        print(f"There is no command '{name}'.\n\n{help_text()}", file=sys.stderr)
+        return FAILED
+    _listen_to_signals()
+    try:
+        return COMMANDS[name][0](rest)
+    except StackError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        return FAILED
+
+
+def help_text() -> str:
+    lines = [f"  ./dev {name:<8}{text}" for name, (_, text) in COMMANDS.items()]
+    return "\n".join(
+        [
+            "Usage: ./dev COMMAND [arguments]",
+            "",
+            *lines,
+            "",
+            "Servers are private, on free ports of 127.0.0.1; data are in .stack or STACK_HOME.",
+            "To use servers of your own, set DATABASE_URL, BROKER_URL and BROKER_API_URL,",
+            "LOCK_REDIS_URLS, CACHE_URL or STRIPE_API_KEY; .env.example explains each.",
+        ]
+    )
+
+
+def _listen_to_signals() -> None:
+    """Every stop from outside takes the same road as Ctrl-C, so that nothing is left running.
+
+    Also SIGINT itself, which a shell's background job is born ignoring; not SIGHUP under nohup.
+    """
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _interrupt)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

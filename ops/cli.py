@@ -1,5 +1,6 @@
 """The commands behind ``./dev``."""
 
+import io
 import signal
 import sys
 from collections.abc import Callable
@@ -40,6 +41,8 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], int], str]] = {
 
 def main(argv: list[str]) -> int:
     """Run one command; its exit code. 2: it could not be done, 130: interrupted."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # progress is for now, through a pipe too
     name, rest = (argv[0], argv[1:]) if argv else ("help", [])
     if name in {"-h", "--help"}:
         name = "help"

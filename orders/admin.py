@@ -100,11 +100,13 @@ class OrderAdmin(ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]  # unfold is 
             None,
             {
                 "fields": [
-                    ("number", "status", "fulfilment"),
-                    ("total", "customer_page"),
-                    ("email", "ship_to"),
-                    ("placed_at", "paid_at", "packed_at"),
-                    ("hold_expires_at", "trace_id"),
+                    ("number", "total"),
+                    ("status", "fulfilment"),
+                    ("email", "customer_page"),
+                    "ship_to",
+                    ("placed_at", "paid_at"),
+                    ("packed_at", "hold_expires_at"),
+                    "trace_id",
                 ]
             },
         )

@@ -1,6 +1,7 @@
 """What import-linter cannot see."""
 
 import ast
+import re
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -57,3 +58,13 @@ def test_the_shop_knows_orders_only_by_its_open_modules() -> None:
                 ]
 
     assert offenders == []
+
+
+def test_every_setting_is_explained_in_the_example_of_the_environment() -> None:
+    explained = (CHECKOUT / ".env.example").read_text()
+    settings = (CHECKOUT / "config" / "settings.py").read_text()
+
+    names = set(re.findall(r"env\.\w+\(\s*\"([A-Z_]+)\"", settings))
+
+    assert len(names) > 30
+    assert {name for name in names if f"{name}=" not in explained} == set()

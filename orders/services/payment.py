@@ -15,7 +15,7 @@ from orders.services.cards import Card
 from orders.services.notification import announce
 from orders.services.timeline import SHOPPER, WORKER, record_event
 from orders.states import UNSETTLED_PAYMENTS, OrderStatus, PaymentStatus
-from tasks.errors import OutcomeUnknown
+from tasks.errors import OutcomeUnknown, Permanent
 from tasks.locks.held import HeldLease
 from tasks.outbox import enqueue
 
@@ -113,8 +113,8 @@ def _request(payment: Payment) -> CaptureRequest:
 
 def _mark_unknown(payment: Payment, lease: HeldLease) -> None:
     with transaction.atomic():
-        fenced_update(payment.order_id, lease.token, where={"status": OrderStatus.PLACED})
-        if _settle(payment, PaymentStatus.UNKNOWN, source=(PaymentStatus.PENDING,)):
+        waits = fenced_update(payment.order_id, lease.token, where={"status": OrderStatus.PLACED})
+        if waits and _settle(payment, PaymentStatus.UNKNOWN, source=(PaymentStatus.PENDING,)):
             record_event(
                 payment.order_id,
                 "bank_silent",
@@ -133,7 +133,8 @@ def _settle_captured(payment: Payment, result: Captured, lease: HeldLease) -> No
             paid_at=Now(),
         )
         if not paid:
-            return  # a twin of this task, under an earlier lease, has done all of this
+            _refuse_if_open(payment, f"took {result.amount_cents} ({result.reference})")
+            return
         _settle(
             payment,
             PaymentStatus.CAPTURED,
@@ -159,6 +160,7 @@ def _settle_declined(payment: Payment, result: Declined, lease: HeldLease) -> No
             status=OrderStatus.PAYMENT_FAILED,
         )
         if not failed:
+            _refuse_if_open(payment, "declined")
             return
         _settle(
             payment,
@@ -173,6 +175,17 @@ def _settle_declined(payment: Payment, result: Declined, lease: HeldLease) -> No
             payment.order,
             Notification.Kind.PAYMENT_DECLINED,
             cause=f"payment:{payment.pk}",
+        )
+
+
+def _refuse_if_open(payment: Payment, answer: str) -> None:
+    """A twin under an earlier lease has settled the payment: fine. An answer that fits nothing is
+    for a person to look at, and is never dropped."""
+    payment.refresh_from_db(fields=["status"])
+    if payment.status in UNSETTLED_PAYMENTS:
+        raise Permanent(
+            f"The bank {answer} for payment {payment.pk}, but its order does not wait for one. "
+            "Look at the order's timeline and at the bank's ledger before redriving."
         )
 
 

@@ -3,8 +3,11 @@
 Both sweeps may run twice or side by side: each change is conditional, each message idempotent.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import TypeVar
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -22,7 +25,10 @@ from tasks.dead_letters import needs_a_person
 from tasks.models import OutboxMessage
 from tasks.outbox import enqueue
 
+log = structlog.get_logger(__name__)
+
 BATCH = 200
+Row = TypeVar("Row", Order, Notification)
 
 
 def expire_holds() -> int:
@@ -33,7 +39,7 @@ def expire_holds() -> int:
     overdue = Order.objects.filter(
         status=OrderStatus.PAYMENT_FAILED, hold_expires_at__lte=Now()
     ).order_by("hold_expires_at")
-    return sum(_expire(order) for order in overdue[:BATCH])
+    return sum(_carefully(_expire, order) for order in overdue[:BATCH])
 
 
 def _expire(order: Order) -> bool:
@@ -59,8 +65,8 @@ def resume_stuck_orders() -> int:
     Least recently tried first, so that a few hopeless ones cannot starve the rest. What already
     has a message waiting, or a dead letter that a person must look at, is left alone.
     """
-    return sum(_resume(order) for order in stuck_orders()[:BATCH]) + sum(
-        _resend(notification) for notification in stuck_notifications()[:BATCH]
+    return sum(_carefully(_resume, order) for order in stuck_orders()[:BATCH]) + sum(
+        _carefully(_resend, mail) for mail in stuck_notifications()[:BATCH]
     )
 
 
@@ -116,6 +122,15 @@ def _resend(notification: Notification) -> bool:
             return False
         enqueue_mail(notification)
         return True
+
+
+def _carefully(act: Callable[[Row], bool], row: Row) -> bool:
+    """One row that cannot be helped must not keep the sweep from all the others."""
+    try:
+        return act(row)
+    except Exception as error:  # logged, and met again by the next sweep
+        log.error("sweep_cannot_help", row=f"{type(row).__name__} {row.pk}", exc_info=error)
+        return False
 
 
 def _in_hand(subject: str) -> bool:

@@ -1,11 +1,14 @@
 """The audit finds every planted fault and invents none."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from io import StringIO
+from threading import Event
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, connections
 
 from orders.gateways.payment import CaptureRequest, get_gateway
 from orders.models import Notification, Order, Payment, StockHold, StockItem
@@ -160,3 +163,26 @@ def test_the_command_exits_with_1_when_a_rule_is_broken() -> None:
         call_command("audit", stdout=StringIO())
 
     assert end.value.code == 1
+
+
+def test_an_audit_under_load_invents_no_fault() -> None:
+    """Orders are placed, paid and packed all the while: each audit sees one moment of it."""
+    stop = Event()
+
+    def trade() -> int:
+        made = 0
+        with closing(connections["default"]):
+            while not stop.is_set():
+                finished()
+                made += 1
+        return made
+
+    with ThreadPoolExecutor(2) as traders:
+        trading = [traders.submit(trade) for _ in range(2)]
+        try:
+            found = [breaches(audit()) for _ in range(15)]
+        finally:
+            stop.set()
+
+    assert found == [{}] * 15
+    assert sum(done.result() for done in trading) > 5

@@ -13,7 +13,7 @@ from orders.locks import claim_order
 from orders.models import Notification, Order
 from orders.services.payment import capture_payment, retry_payment
 from orders.states import OrderStatus, PaymentStatus
-from tasks.errors import LeaseLost, OutcomeUnknown
+from tasks.errors import LeaseLost, OutcomeUnknown, Permanent
 from tasks.models import OutboxMessage
 from tests.integration.shopping import card, lease_on, placed, units
 
@@ -172,3 +172,14 @@ def test_a_card_that_comes_after_the_hold_ended_is_refused() -> None:
 
     with pytest.raises(NotPayable):
         retry_payment(order.pk, card(), uuid4())
+
+
+def test_an_answer_that_fits_no_order_is_left_for_a_person_and_never_dropped() -> None:
+    order = placed()
+    Order.objects.filter(pk=order.pk).update(status=OrderStatus.EXPIRED)
+
+    with pytest.raises(Permanent, match="does not wait for one"):
+        capture(order)
+
+    assert order.payments.get().status == PaymentStatus.PENDING
+    assert captures_of(order) == 1

@@ -126,3 +126,19 @@ def test_an_order_that_needs_a_person_is_left_to_one() -> None:
 
     assert resume_stuck_orders() == 0
     assert not OutboxMessage.objects.exists()
+
+
+def test_an_order_that_cannot_be_helped_does_not_keep_the_sweep_from_the_others() -> None:
+    broken = declined()
+    StockHold.objects.filter(line__order=broken).update(quantity=999)
+    whole = placed("BOWL", payment_method="pm_card_visa_chargeDeclined")
+    with lease_on(whole) as lease:
+        capture_payment(whole.pk, whole.payments.get().pk, lease)
+    Order.objects.update(hold_expires_at=timezone.now() - LONG_AGO)
+    Order.objects.filter(pk=broken.pk).update(hold_expires_at=timezone.now() - 2 * LONG_AGO)
+
+    assert expire_holds() == 1
+
+    assert units("BOWL") == (5, 0)
+    broken.refresh_from_db()
+    assert broken.status == OrderStatus.PAYMENT_FAILED

@@ -4,14 +4,10 @@ Whether money moved is decided by the provider alone. A caller that does not kno
 the same idempotency key; it never makes up an answer and never makes up a new key.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from typing import Protocol
-
-from django.conf import settings
 
 _GENERIC = "Your bank declined this card. Please use another card or ask your bank."
 _DECLINE_MESSAGES = {
@@ -124,24 +120,3 @@ class PaymentGateway(Protocol):
 def decline_message(code: str) -> str:
     """What to tell a shopper about a refusal with the provider's ``code``."""
     return _DECLINE_MESSAGES.get(code, _GENERIC)
-
-
-def get_gateway() -> PaymentGateway:
-    """The gateway of this process, from STRIPE_API_KEY, STRIPE_API_BASE and
-    PAYMENT_TIMEOUT_SECONDS."""
-    return _gateway(
-        os.getpid(),
-        settings.STRIPE_API_KEY,
-        settings.STRIPE_API_BASE,
-        settings.PAYMENT_TIMEOUT_SECONDS,
-    )
-
-
-@lru_cache(maxsize=1)
-def _gateway(_pid: int, api_key: str, api_base: str, timeout_seconds: float) -> PaymentGateway:
-    # The process id is part of the key: a connection inherited over fork would be shared by two
-    # workers, and one could read the other's answer. The import waits until money is wanted,
-    # because the SDK takes half a second to load and this module is imported by everyone.
-    from orders.gateways.stripe_gateway import StripeGateway  # noqa: PLC0415
-
-    return StripeGateway(api_key, api_base=api_base, timeout_seconds=timeout_seconds)

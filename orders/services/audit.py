@@ -10,7 +10,8 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
-from orders.gateways.payment import GatewayCapture, PaymentGateway, get_gateway
+from orders.gateways.chosen import get_gateway
+from orders.gateways.payment import GatewayCapture, PaymentGateway
 from orders.models import Notification, Order, Payment
 from orders.services.audit_rules import Rule, loss_rules, money_rules, stock_rules
 from orders.states import UNSETTLED_PAYMENTS, FulfilmentStatus, OrderStatus, PaymentStatus

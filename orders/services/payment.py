@@ -7,7 +7,8 @@ from django.db.models.functions import Now
 
 from orders import task_names
 from orders.errors import NotPayable
-from orders.gateways.payment import Captured, CaptureRequest, Declined, get_gateway
+from orders.gateways.chosen import get_gateway
+from orders.gateways.payment import Captured, CaptureRequest, Declined
 from orders.locked import honest_about_locks
 from orders.locks import claim_order, fenced_update, move_order
 from orders.models import Notification, Order, Payment

@@ -10,7 +10,8 @@ import pytest
 from django.core.management import call_command
 from django.db import connection, connections
 
-from orders.gateways.payment import CaptureRequest, get_gateway
+from orders.gateways.chosen import get_gateway
+from orders.gateways.payment import CaptureRequest
 from orders.models import Notification, Order, Payment, StockHold, StockItem
 from orders.services.audit import AuditReport, audit
 from orders.services.fulfilment import deduct_inventory

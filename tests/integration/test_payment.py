@@ -8,7 +8,7 @@ from django.conf import LazySettings
 from django.utils import timezone
 
 from orders.errors import NotPayable
-from orders.gateways.payment import get_gateway
+from orders.gateways.chosen import get_gateway
 from orders.locks import claim_order
 from orders.models import Notification, Order
 from orders.services.payment import capture_payment, retry_payment

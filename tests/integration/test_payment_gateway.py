@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
+from orders.gateways.chosen import get_gateway
 from orders.gateways.payment import (
     Captured,
     CaptureRequest,
     Declined,
     GatewayCapture,
     PaymentGateway,
-    get_gateway,
 )
 from orders.gateways.stripe_gateway import StripeGateway
 from tasks.errors import OutcomeUnknown, Permanent, TaskError, Transient

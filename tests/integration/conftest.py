@@ -1,12 +1,29 @@
-"""The in-process tests' own virtual host of the broker, with its queues, empty before each test."""
+"""What the in-process tests have to themselves: a bank, and a virtual host of the broker.
+
+The running shop's audit reads the whole ledger of its own bank, so nobody else may bank there.
+"""
 
 from collections.abc import Iterator
 
 import pytest
 from celery import current_app
+from django.conf import LazySettings
 from kombu import Connection
 
 from tasks import broker, topology
+from tests.integration.sandbox_server import SandboxServer, running_sandbox
+
+
+@pytest.fixture(scope="session")
+def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxServer]:
+    with running_sandbox(tmp_path_factory.mktemp("bank")) as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def banking(bank: SandboxServer, settings: LazySettings) -> None:
+    settings.STRIPE_API_BASE = bank.base_url
+    settings.STRIPE_API_KEY = bank.api_key
 
 
 @pytest.fixture(scope="session")

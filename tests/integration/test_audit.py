@@ -1,12 +1,13 @@
 """The audit finds every planted fault and invents none."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from io import StringIO
 from threading import Event
 
 import pytest
+from django.conf import LazySettings
 from django.core.management import call_command
 from django.db import connection, connections
 
@@ -25,14 +26,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def own_bank(tmp_path_factory: pytest.TempPathFactory, settings: object) -> object:
+def own_bank(tmp_path_factory: pytest.TempPathFactory, settings: LazySettings) -> Iterator[None]:
     """A bank that only this test banks with, so that its whole ledger is this test's."""
     with running_sandbox(tmp_path_factory.mktemp("bank")) as bank:
-        settings.STRIPE_API_BASE = bank.base_url  # type: ignore[attr-defined]
-        settings.STRIPE_API_KEY = bank.api_key  # type: ignore[attr-defined]
-        settings.MAIL_DIR = str(tmp_path_factory.mktemp("mail"))  # type: ignore[attr-defined]
-        settings.EMAIL_BACKEND = "orders.gateways.mail_folder.FolderBackend"  # type: ignore[attr-defined]
-        yield bank
+        settings.STRIPE_API_BASE = bank.base_url
+        settings.STRIPE_API_KEY = bank.api_key
+        settings.MAIL_DIR = str(tmp_path_factory.mktemp("mail"))
+        settings.EMAIL_BACKEND = "orders.gateways.mail_folder.FolderBackend"
+        yield
 
 
 def finished() -> Order:

@@ -11,6 +11,7 @@ class LockObserver(Protocol):
         released, not_held. ``margin``: grants beyond the quorum."""
 
     def node_answered(self, node: str, seconds: float) -> None: ...
+
     def node_failed(self, node: str, reason: str) -> None: ...
 
 

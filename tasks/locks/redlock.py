@@ -64,7 +64,7 @@ class Redlock:
         self._fanout = self._new_fanout()
         _ALIVE.add(self)
 
-    def acquire(self, key: str, *, ttl: float) -> Lease:
+    def acquire(self, key: str, *, ttl: float, holder: str = "") -> Lease:
         """One attempt for ``key``, kept for ``ttl`` seconds.
 
         Raises LeaseBusy (with the holder's remaining seconds, 0.0 if nobody holds it but others

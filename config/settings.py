@@ -94,6 +94,12 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _HTTPS else Non
 # The secret order link must not leak to other sites through the Referer header.
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+# Prometheus asks from this machine without TLS.
+SECURE_REDIRECT_EXEMPT = [r"^metrics$"]
+# Empty: only this machine may read /metrics.
+METRICS_TOKEN = env.text("METRICS_TOKEN", "")
+# prometheus_client reads the variable itself, before there are settings.
+PROMETHEUS_MULTIPROC_DIR = env.text("PROMETHEUS_MULTIPROC_DIR", "")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 262_144
 CSRF_FAILURE_VIEW = "shop.views.errors.csrf_failure"
 
@@ -228,6 +234,7 @@ _NAVIGATION: dict[str, list[tuple[str, str, Any]]] = {
     "Behind the counter": [
         ("Outbox", "outbox", reverse_lazy("admin:tasks_outboxmessage_changelist")),
         ("Dead letters", "error", reverse_lazy("admin:tasks_deadletter_changelist")),
+        ("Locks", "lock", reverse_lazy("admin:tasks_locks")),
         *([("Flower", "monitoring", FLOWER_URL)] if FLOWER_URL else []),
     ],
     "People": [("Staff", "group", reverse_lazy("admin:auth_user_changelist"))],

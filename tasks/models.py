@@ -64,3 +64,29 @@ class DeadLetter(models.Model):
 
     def __str__(self) -> str:
         return f"{self.task} {self.subject}: {self.error_class}"
+
+
+class LockRelease(models.Model):
+    """Somebody took a lease from its holder: asked for, and what came of it. Never changed."""
+
+    class Event(models.TextChoices):
+        ASKED = "asked", "asked for"
+        RELEASED = "released", "released"
+        GONE = "gone", "was gone already, or too few nodes answered"
+
+    at = models.DateTimeField(db_default=Now())
+    event = models.CharField(max_length=10, choices=Event.choices)
+    by = models.CharField(max_length=150, help_text="Who was signed in.")
+    key = models.CharField(max_length=200)
+    nonce = models.CharField(max_length=64)
+    token = models.BigIntegerField()
+    holder = models.CharField(max_length=300, blank=True)
+    reason = models.CharField(max_length=300)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["key"], name="lock_release_key")]
+        permissions = [("force_release_lock", "Can take a lease from its holder")]
+
+    def __str__(self) -> str:
+        return f"{self.key} ({self.get_event_display()})"

@@ -133,7 +133,7 @@ class LockReleaseAdmin(ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]  # unfo
 
     def _page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
         site = self.admin_site.each_context(request)
-        return TemplateResponse(request, template, {**site, "opts": self.opts, **context})
+        return TemplateResponse(request, template, {**site, **context})
 
 
 class CannotList(TaskError):

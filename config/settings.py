@@ -133,11 +133,27 @@ CACHES = {
 }
 DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = True
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
-LOCK_REDIS_URLS = env.urls("LOCK_REDIS_URLS", ("redis", "rediss", "unix"))
+LOCK_BACKEND = env.choice("LOCK_BACKEND", ("redlock", "postgres", "zookeeper"), "redlock")
+LOCK_REDIS_URLS = (
+    env.urls("LOCK_REDIS_URLS", ("redis", "rediss", "unix")) if LOCK_BACKEND == "redlock" else []
+)
+ZOOKEEPER_HOSTS = env.places("ZOOKEEPER_HOSTS") if LOCK_BACKEND == "zookeeper" else []
+LOCK_FALLBACK = env.choice("LOCK_FALLBACK", ("postgres",), "")
+if LOCK_FALLBACK and LOCK_BACKEND != "redlock":
+    raise ImproperlyConfigured(
+        f"LOCK_FALLBACK={LOCK_FALLBACK} stands in for lock nodes, and LOCK_BACKEND={LOCK_BACKEND} "
+        "has none. Leave LOCK_FALLBACK empty, or set LOCK_BACKEND=redlock."
+    )
 LOCK_KEY_PREFIX = env.text("LOCK_KEY_PREFIX", "soldonce")
 # Long enough for a slow page of garbage collection, short enough that a dead holder is not missed.
 LOCK_TTL_SECONDS = env.number("LOCK_TTL_SECONDS", 10, low=0.5, high=300)
 LOCK_NODE_TIMEOUT_SECONDS = env.number("LOCK_NODE_TIMEOUT_SECONDS", 0.25, low=0.005, high=5)
+# PostgreSQL and ZooKeeper write to a disk before they answer.
+LOCK_STORE_TIMEOUT_SECONDS = env.number("LOCK_STORE_TIMEOUT_SECONDS", 1, low=0.05, high=10)
+# By then the leases that the lock nodes gave have ended.
+LOCK_FALLBACK_AFTER_SECONDS = env.number(
+    "LOCK_FALLBACK_AFTER_SECONDS", LOCK_TTL_SECONDS, low=0, high=300
+)
 
 # -- the payment provider -----------------------------------------------------
 STRIPE_API_KEY = env.text("STRIPE_API_KEY")

@@ -1,4 +1,4 @@
-"""The platform's two tables: what must still be sent, and what ended badly."""
+"""The platform's tables: what must still be sent, what ended badly, who holds a lease."""
 
 import uuid
 
@@ -64,6 +64,19 @@ class DeadLetter(models.Model):
 
     def __str__(self) -> str:
         return f"{self.task} {self.subject}: {self.error_class}"
+
+
+class LockFence(models.Model):
+    """The last lease of one key and its fencing token. Written by ``tasks.locks.database`` alone,
+    over a connection of its own, never inside a transaction of the application."""
+
+    name = models.TextField(primary_key=True, help_text="Prefix and key, e.g. soldonce:order:42.")
+    owner = models.CharField(max_length=64, blank=True, help_text="Empty: given back.")
+    token = models.BigIntegerField()
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name} (token {self.token})"
 
 
 class LockRelease(models.Model):

@@ -18,7 +18,7 @@ DROP FUNCTION refuse_change_of_lock_releases();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("tasks", "0001_initial")]
+    dependencies = [("tasks", "0002_lockfence")]
 
     operations = [
         migrations.CreateModel(

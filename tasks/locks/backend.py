@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from tasks.locks.lease import Lease
 from tasks.locks.limits import CLOCK_ALLOWANCE_SECONDS
+from tasks.locks.metrics import METRICS
 from tasks.locks.redlock import Redlock
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ def _database(lead: float) -> "DatabaseLocks":
         max_ttl=settings.LOCK_TTL_SECONDS,
         timeout=settings.LOCK_STORE_TIMEOUT_SECONDS,
         lead=lead,
+        observer=METRICS,
     )
 
 
@@ -119,6 +121,7 @@ def _zookeeper() -> "ZooKeeperLocks":
         prefix=settings.LOCK_KEY_PREFIX,
         max_ttl=settings.LOCK_TTL_SECONDS,
         timeout=settings.LOCK_STORE_TIMEOUT_SECONDS,
+        observer=METRICS,
     )
 
 
@@ -130,4 +133,5 @@ def _with_fallback(nodes: Redlock) -> "FallbackLocks":
         _database(lead=CLOCK_ALLOWANCE_SECONDS),
         max_ttl=settings.LOCK_TTL_SECONDS,
         after=settings.LOCK_FALLBACK_AFTER_SECONDS,
+        on_fallback=lambda key, _: METRICS.fell_back(key),
     )

@@ -65,8 +65,9 @@ class DatabaseLocks:
         self._sweep_at = clock.monotonic()
         _ALIVE.add(self)
 
-    def acquire(self, key: str, *, ttl: float) -> Lease:
-        """One attempt. Raises LeaseBusy, QuorumUnavailable, ValueError for a bad key or TTL."""
+    def acquire(self, key: str, *, ttl: float, holder: str = "") -> Lease:
+        """One attempt; ``holder`` is not kept. Raises LeaseBusy, QuorumUnavailable, ValueError for
+        a bad key or TTL."""
         check_key(key)
         check_ttl(ttl, self._max_ttl)
         started = self._clock.monotonic()

@@ -63,10 +63,10 @@ class FallbackLocks:
         self._clock = clock
         self._outage: _Outage | None = None
 
-    def acquire(self, key: str, *, ttl: float) -> Lease:
+    def acquire(self, key: str, *, ttl: float, holder: str = "") -> Lease:
         """One attempt. Raises LeaseBusy, ValueError, and QuorumUnavailable when neither can."""
         try:
-            lease = self._nodes.acquire(key, ttl=ttl)
+            lease = self._nodes.acquire(key, ttl=ttl, holder=holder)
         except QuorumUnavailable as away:
             return self._from_database(key, ttl, away)
         except LeaseBusy:

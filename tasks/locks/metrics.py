@@ -45,7 +45,7 @@ _COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "lock_rounds": ("Questions to the nodes by what came out.", ("operation", "outcome")),
     "lock_second_rounds": ("Acquires whose nodes had to be brought to one number first.", ()),
     "lock_node_failures": ("Requests that a node did not answer as it should.", ("node",)),
-    "lock_fallbacks": ("Leases asked of the fallback because the quorum was away.", ("family",)),
+    "lock_fallbacks": ("Leases that the fallback gave because the quorum was away.", ("family",)),
 }  # fmt: skip
 
 Series = tuple[str, tuple[str, ...]]
@@ -106,7 +106,7 @@ class LockMetrics:
             self.flush()
 
     def fell_back(self, key: str) -> None:
-        """The quorum was away, and the fallback was asked for ``key`` instead."""
+        """The quorum was away, and the fallback gave the lease of ``key``."""
         with self._lock:
             self._counts["lock_fallbacks", (self.families.of(key),)] += 1
         self.flush()

@@ -12,6 +12,7 @@ keeps the token of the newest lease that claimed it (M. Kleppmann, 'How to do di
 from typing import Any, TypeVar
 
 from django.db import models, transaction
+from django.utils.text import capfirst
 
 from tasks.errors import LeaseLost
 
@@ -90,11 +91,13 @@ def _queryset(rows: Rows[Fenced]) -> models.QuerySet[Fenced]:
 def _refusal(rows: Rows[Fenced], pk: Any, token: int) -> Exception:
     queryset = _queryset(rows)
     model: Any = queryset.model
-    name = model._meta.verbose_name
+    name = str(model._meta.verbose_name)
     fence = queryset.filter(pk=pk).values_list("fence", flat=True).first()
     if fence is None:
         missing: Exception = model.DoesNotExist(f"There is no {name} {pk}.")
         return missing
     if fence < token:
-        return NotClaimed(f"The {name} {pk} was never claimed by {token}. Claim it, then write.")
-    return LeaseLost(f"The {name} {pk} was claimed by a newer lease ({fence}) than {token}.")
+        return NotClaimed(
+            f"{capfirst(name)} {pk} was never claimed by {token}. Claim it, then write."
+        )
+    return LeaseLost(f"{capfirst(name)} {pk} was claimed by a newer lease ({fence}) than {token}.")

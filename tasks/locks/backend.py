@@ -23,7 +23,7 @@ class LockBackend(Protocol):
     """Safe for threads and across a fork. Durations in seconds."""
 
     def acquire(self, key: str, *, ttl: float, holder: str = "") -> Lease:
-        """One attempt, without waiting; ``holder`` tells people who has it. Raises LeaseBusy
+        """One attempt, without waiting. ``holder`` says to people who has it. Raises LeaseBusy
         (``retry_after``: the holder's remaining time) or QuorumUnavailable."""
 
     def extend(self, lease: Lease) -> Lease:

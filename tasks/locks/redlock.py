@@ -65,7 +65,7 @@ class Redlock:
         _ALIVE.add(self)
 
     def acquire(self, key: str, *, ttl: float, holder: str = "") -> Lease:
-        """One attempt for ``key``, kept for ``ttl`` seconds.
+        """One attempt for ``key``, kept for ``ttl`` seconds. ``holder`` says to people who has it.
 
         Raises LeaseBusy (with the holder's remaining seconds, 0.0 if nobody holds it but others
         tried at the same moment), QuorumUnavailable, or ValueError for a bad key or TTL.

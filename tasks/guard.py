@@ -4,24 +4,19 @@ The lease says who may work. What keeps a paused holder from writing is the fenc
 the database compares: claim the row with ``held.token`` before the first read.
 """
 
-import random
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.conf import settings
 
 from tasks.clock import SYSTEM_CLOCK, Clock
-from tasks.errors import LeaseBusy
 from tasks.locks.backend import LockBackend, get_backend
 from tasks.locks.held import HeldLease
-from tasks.locks.lease import Lease
 from tasks.locks.renewal import RENEWER
+from tasks.locks.waiting import acquire_within
 
 MAX_HOLD_SECONDS = 600.0
 """Renewal ends after this: a section that never returns must not keep its key for ever."""
-_FIRST_PAUSE_SECONDS = 0.004
-_LONGEST_PAUSE_SECONDS = 0.25
 
 
 @contextmanager
@@ -43,26 +38,11 @@ def single_flight(
     """
     backend = backend or get_backend()
     ttl = settings.LOCK_TTL_SECONDS if ttl is None else ttl
-    held = HeldLease(_acquire(backend, key, ttl, wait, clock), backend, clock, max_hold)
+    lease = acquire_within(backend, key, ttl=ttl, wait=wait, clock=clock)
+    held = HeldLease(lease, backend, clock, max_hold)
     try:
         RENEWER.add(held)
         yield held
     finally:
         RENEWER.discard(held)
         held.release()
-
-
-def _acquire(backend: LockBackend, key: str, ttl: float, wait: float, clock: Clock) -> Lease:
-    deadline = clock.monotonic() + wait
-    pause = _FIRST_PAUSE_SECONDS
-    while True:
-        try:
-            return backend.acquire(key, ttl=ttl)
-        except LeaseBusy as busy:
-            left = deadline - clock.monotonic()
-            if left <= 0:
-                raise
-            # Never longer than the holder's lease can last: it may be dead.
-            longest = min(pause, busy.retry_after or pause)
-            time.sleep(min(left, random.uniform(longest / 2, longest)))
-            pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)

@@ -15,9 +15,9 @@ from tasks.locks.redlock import Redlock
 class LockBackend(Protocol):
     """Safe for threads and across a fork. Durations in seconds."""
 
-    def acquire(self, key: str, *, ttl: float) -> Lease:
-        """One attempt, without waiting. Raises LeaseBusy (``retry_after``: the holder's remaining
-        time) or QuorumUnavailable."""
+    def acquire(self, key: str, *, ttl: float, holder: str = "") -> Lease:
+        """One attempt, without waiting. ``holder`` says to people who has it. Raises LeaseBusy
+        (``retry_after``: the holder's remaining time) or QuorumUnavailable."""
 
     def extend(self, lease: Lease) -> Lease:
         """The same lease with a full TTL from now. Raises LeaseLost."""

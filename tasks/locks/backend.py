@@ -92,6 +92,7 @@ def _redlock() -> Redlock:
         prefix=settings.LOCK_KEY_PREFIX,
         max_ttl=settings.LOCK_TTL_SECONDS,
         node_timeout=settings.LOCK_NODE_TIMEOUT_SECONDS,
+        observer=METRICS,
     )
 
 

@@ -1,7 +1,5 @@
 """A section under a lock, in a task or anywhere else: ``with lock("name", ttl=5, wait=1):``."""
 
-import random
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,11 +13,10 @@ from tasks.locks.holder import describe_here
 from tasks.locks.lease import Lease
 from tasks.locks.metrics import BUSY, METRICS, QUORUM_LOST
 from tasks.locks.renewal import RENEWER
+from tasks.locks.waiting import acquire_within
 
 MAX_HOLD_SECONDS = 600.0
 """Renewal ends after this: a section that never returns must not keep its key for ever."""
-_FIRST_PAUSE_SECONDS = 0.004
-_LONGEST_PAUSE_SECONDS = 0.25
 
 
 @contextmanager
@@ -57,24 +54,19 @@ def _acquire(
     backend: LockBackend, key: str, ttl: float, wait: float, holder: str, clock: Clock
 ) -> Lease:
     began = clock.monotonic()
-    pause = _FIRST_PAUSE_SECONDS
     retries = 0
-    while True:
-        try:
-            lease = backend.acquire(key, ttl=ttl, holder=holder)
-        except LeaseBusy as busy:
-            left = began + wait - clock.monotonic()
-            if left <= 0:
-                METRICS.refused(key, BUSY, clock.monotonic() - began, retries)
-                raise
-            # Never longer than the holder's lease can last: it may be dead.
-            longest = min(pause, busy.retry_after or pause)
-            time.sleep(min(left, random.uniform(longest / 2, longest)))
-            pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
-            retries += 1
-        except QuorumUnavailable:
-            METRICS.refused(key, QUORUM_LOST, clock.monotonic() - began, retries)
-            raise
-        else:
-            METRICS.acquired(key, clock.monotonic() - began, retries)
-            return lease
+
+    def again() -> None:
+        nonlocal retries
+        retries += 1
+
+    try:
+        lease = acquire_within(
+            backend, key, ttl=ttl, wait=wait, clock=clock, holder=holder, on_busy=again
+        )
+    except (LeaseBusy, QuorumUnavailable) as error:
+        outcome = BUSY if isinstance(error, LeaseBusy) else QUORUM_LOST
+        METRICS.refused(key, outcome, clock.monotonic() - began, retries)
+        raise
+    METRICS.acquired(key, clock.monotonic() - began, retries)
+    return lease

@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -45,9 +46,17 @@ class WakingBackend(Protocol):
 
 
 def acquire_within(
-    backend: Backend, key: str, *, ttl: float, wait: float, clock: Clock, holder: str = ""
+    backend: Backend,
+    key: str,
+    *,
+    ttl: float,
+    wait: float,
+    clock: Clock,
+    holder: str = "",
+    on_busy: Callable[[], None] = lambda: None,
 ) -> Lease:
-    """``backend.acquire``, trying again for ``wait`` seconds while it is busy.
+    """``backend.acquire``, trying again for ``wait`` seconds while it is busy. ``on_busy`` is
+    called before each further try.
 
     Raises LeaseBusy when it still is then, QuorumUnavailable at once.
     """
@@ -55,18 +64,25 @@ def acquire_within(
         return backend.acquire(key, ttl=ttl, holder=holder)
     deadline = clock.monotonic() + wait
     if isinstance(backend, WakingBackend):
-        return _in_the_queue(backend, key, ttl, deadline, clock, holder)
+        return _in_the_queue(backend, key, ttl, deadline, clock, holder, on_busy)
     pause = _FIRST_PAUSE_SECONDS
     while True:
         try:
             return backend.acquire(key, ttl=ttl, holder=holder)
         except LeaseBusy as busy:
             time.sleep(_pause(busy, pause, deadline - clock.monotonic()))
+            on_busy()
             pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
 
 
 def _in_the_queue(
-    backend: WakingBackend, key: str, ttl: float, deadline: float, clock: Clock, holder: str
+    backend: WakingBackend,
+    key: str,
+    ttl: float,
+    deadline: float,
+    clock: Clock,
+    holder: str,
+    on_busy: Callable[[], None],
 ) -> Lease:
     waiter, lease = backend.new_waiter(key), None
     pause = _FIRST_PAUSE_SECONDS
@@ -77,6 +93,7 @@ def _in_the_queue(
             except LeaseBusy as busy:
                 backend.wait_for_release(waiter, _pause(busy, pause, deadline - clock.monotonic()))
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+                on_busy()
     finally:
         backend.stop_waiting(waiter, withdraw=lease is None)
     return lease

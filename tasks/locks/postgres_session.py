@@ -16,8 +16,12 @@ _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 2.0
 # A server that stays silent for so long will not answer any more; its connection is given up.
 _GIVE_UP_SECONDS = 10.0
-# Every grant and extension must be on disk before anybody trusts it, whatever the server's default.
-_OPTIONS = "-c synchronous_commit=on -c lock_timeout=3000 -c statement_timeout=5000"
+# Whatever the server's defaults: every grant and extension is on disk before anybody trusts it, and
+# who waited for a row judges what is in it then.
+_OPTIONS = (
+    "-c synchronous_commit=on -c default_transaction_isolation=read\\ committed"
+    " -c lock_timeout=3000 -c statement_timeout=5000"
+)
 
 
 class DatabaseAway(Exception):

@@ -77,6 +77,19 @@ def test_a_grant_is_on_disk_whatever_the_servers_default(
         postgres_server.ask("ALTER ROLE postgres RESET synchronous_commit")
 
 
+def test_two_who_saw_it_free_are_told_apart_whatever_the_servers_default(
+    locks: MakeLocks, postgres_server: PostgresServer
+) -> None:
+    postgres_server.ask("ALTER ROLE postgres SET default_transaction_isolation = 'serializable'")
+    try:
+        one = locks()
+        with one._entered(5.0) as deadline:
+            rows = one._session.run("SHOW transaction_isolation", {}, deadline)
+        assert rows == [("read committed",)]
+    finally:
+        postgres_server.ask("ALTER ROLE postgres RESET default_transaction_isolation")
+
+
 def test_a_clock_that_was_set_back_blocks_a_key_for_no_longer_than_a_ttl(
     locks: MakeLocks, postgres_server: PostgresServer
 ) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakSet
 
-from tasks.clock import SYSTEM_CLOCK, Clock
+from tasks.clock import SYSTEM_CLOCK
 from tasks.errors import LeaseBusy, LeaseLost, QuorumUnavailable, TaskError
 from tasks.locks import lease_rows
 from tasks.locks.lease import Lease
@@ -45,7 +45,6 @@ class DatabaseLocks:
         timeout: float,
         retention: float = RETENTION_SECONDS,
         lead: float = 0.0,
-        clock: Clock = SYSTEM_CLOCK,
         observer: LockObserver | None = None,
     ) -> None:
         """``parameters`` of psycopg2.connect; the rest in seconds. ``timeout``: the longest that a
@@ -57,12 +56,12 @@ class DatabaseLocks:
         self._timeout = timeout
         self._retention = retention
         self._lead_us = round(lead * 1_000_000)
-        self._clock = clock
+        self._clock = SYSTEM_CLOCK
         self._observer = observer or SilentObserver()
         self._lock = threading.Lock()
         # Nonce and name of leases that nobody has, but that may have been granted: given back.
         self._doubtful: dict[str, str] = {}
-        self._sweep_at = clock.monotonic()
+        self._sweep_at = self._clock.monotonic()
         _ALIVE.add(self)
 
     def acquire(self, key: str, *, ttl: float, holder: str = "") -> Lease:

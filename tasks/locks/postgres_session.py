@@ -16,21 +16,30 @@ _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 2.0
 # A server that stays silent for so long will not answer any more; its connection is given up.
 _GIVE_UP_SECONDS = 10.0
-# Every grant and extension must be on disk before anybody trusts it, whatever the server's default.
-_OPTIONS = "-c synchronous_commit=on -c lock_timeout=3000 -c statement_timeout=5000"
+# Whatever the server's defaults: every grant and extension is on disk before anybody trusts it, and
+# who waited for a row judges what is in it then.
+_OPTIONS = (
+    "-c synchronous_commit=on -c default_transaction_isolation=read\\ committed"
+    " -c lock_timeout=3000 -c statement_timeout=5000"
+)
 
 
 class DatabaseAway(Exception):
     """PostgreSQL cannot be asked, did not answer in time, or refused."""
 
 
+class _Broken(DatabaseAway):
+    """The connection ended under a statement."""
+
+
 class PostgresSession:
     """Connects on first use and again after a loss. Not safe for threads.
 
     psycopg2's ordinary calls wait for ever on a server that hangs, so the asynchronous interface is
-    used, each step with a deadline in monotonic seconds. A statement whose answer did not come is
-    never sent again: its connection is kept and asked for the answer by the next call, so that what
-    is sent later also runs later.
+    used, each step with a deadline in monotonic seconds. A statement whose answer does not come is
+    not sent again: its connection is kept and asked for the answer by the next call, so that what
+    is sent later also runs later. One whose connection broke is sent once more on a new one, so
+    statements must be such that twice is the same as once.
     """
 
     def __init__(self, parameters: Mapping[str, Any]) -> None:
@@ -51,16 +60,10 @@ class PostgresSession:
 
     def run(self, statement: str, values: Mapping[str, Any], deadline: float) -> list[Row]:
         """The rows of one statement, which is a transaction of its own. Raises DatabaseAway."""
-        self._be_ready(deadline)
         try:
-            cursor = self._connection.cursor()
-            cursor.execute(statement, values)
-            if not self._wait(deadline):
-                self._unread, self._silent_since = cursor, time.monotonic()
-                raise DatabaseAway("it did not answer in time")
-            return list(cursor.fetchall())
-        except psycopg2.Error as error:
-            raise self._failure(error) from error
+            return self._run(statement, values, deadline)
+        except _Broken:
+            return self._run(statement, values, deadline)
 
     def close(self) -> None:
         if self._connection is not None:
@@ -75,6 +78,18 @@ class PostgresSession:
         self._connection = self._unread = None
 
     # -- one answer, one connection -------------------------------------------
+
+    def _run(self, statement: str, values: Mapping[str, Any], deadline: float) -> list[Row]:
+        self._be_ready(deadline)
+        try:
+            cursor = self._connection.cursor()
+            cursor.execute(statement, values)
+            if not self._wait(deadline):
+                self._unread, self._silent_since = cursor, time.monotonic()
+                raise DatabaseAway("it did not answer in time")
+            return list(cursor.fetchall())
+        except psycopg2.Error as error:
+            raise self._failure(error) from error
 
     def _be_ready(self, deadline: float) -> None:
         if self._unread is not None:
@@ -139,6 +154,7 @@ class PostgresSession:
     def _failure(self, error: psycopg2.Error) -> DatabaseAway:
         if self._connection.closed:
             self.close()
+            return _Broken(_first_line(error))
         if isinstance(error, psycopg2.errors.UndefinedTable):
             return DatabaseAway("its table is missing: run manage.py migrate")
         return DatabaseAway(_first_line(error))

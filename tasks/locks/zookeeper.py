@@ -15,7 +15,7 @@ from typing import Any
 
 from kazoo.exceptions import BadVersionError, KazooException, NoNodeError
 
-from tasks.clock import SYSTEM_CLOCK, Clock
+from tasks.clock import SYSTEM_CLOCK
 from tasks.errors import LeaseBusy, LeaseLost, QuorumUnavailable
 from tasks.locks.lease import Lease
 from tasks.locks.limits import check_key, check_ttl, drift
@@ -37,7 +37,6 @@ class ZooKeeperLocks:
         prefix: str,
         max_ttl: float,
         timeout: float,
-        clock: Clock = SYSTEM_CLOCK,
         observer: LockObserver | None = None,
     ) -> None:
         """``hosts``: host:port of each server of one ensemble. ``timeout``: the longest that a call
@@ -45,7 +44,7 @@ class ZooKeeperLocks:
         self._session = ZooKeeperSession(hosts, root=f"/{prefix}-locks", shortest=max_ttl)
         self._max_ttl = max_ttl
         self._timeout = timeout
-        self._clock = clock
+        self._clock = SYSTEM_CLOCK
         self._observer = observer or SilentObserver()
 
     def acquire(self, key: str, *, ttl: float, holder: str = "") -> Lease:

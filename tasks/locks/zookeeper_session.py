@@ -117,6 +117,8 @@ class ZooKeeperSession:
         with self._starting:
             client, self._client = self._client, None
         if client is not None:
+            client.remove_listener(self._state_changed)
+            self._forget_session()
             ending = threading.Thread(target=_end, args=(client,), daemon=True)
             ending.start()
             ending.join(_CLOSE_SECONDS)
@@ -224,9 +226,13 @@ class ZooKeeperSession:
             self._away_since = time.monotonic()
         self._connected.clear()
         if state == KazooState.LOST:
-            # All nodes of the session are gone, and the next ensemble may be another one.
-            self._doubtful.clear()
-            self._birth = None
+            self._forget_session()
+
+    def _forget_session(self) -> None:
+        """All its nodes are gone, and the next ensemble may be another one."""
+        self._unanswered = None
+        self._doubtful.clear()
+        self._birth = None
 
     def _after_fork(self) -> None:
         """In the child: let go of the parent's sockets without a word to the server."""

@@ -54,6 +54,14 @@ def whole(name: str, default: int, *, low: int, high: int) -> int:
     return int(value)
 
 
+def choice(name: str, options: tuple[str, ...], default: str) -> str:
+    """One of the words; an empty default means that it may be left out."""
+    value = text(name, default)
+    if value and value not in options:
+        raise ImproperlyConfigured(f"{name}={value!r} is not known: write {' or '.join(options)}.")
+    return value
+
+
 def words(name: str, default: str = "") -> list[str]:
     """A comma-separated list; blanks around items do not count."""
     return [item.strip() for item in text(name, default).split(",") if item.strip()]
@@ -71,6 +79,18 @@ def urls(name: str, schemes: tuple[str, ...]) -> list[str]:
     values = [item.strip() for item in text(name).split(",") if item.strip()]
     for value in values:
         _check_url(name, value, schemes)
+    return values
+
+
+def places(name: str) -> list[str]:
+    """A comma-separated list of host:port; the last one may carry a /folder."""
+    values = words(name, text(name))
+    for value in values:
+        host, _, port = value.partition("/")[0].rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
+            raise ImproperlyConfigured(
+                f"{name}: {value!r} is not host:port, e.g. zk1.example:2181."
+            )
     return values
 
 

@@ -94,6 +94,12 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _HTTPS else Non
 # The secret order link must not leak to other sites through the Referer header.
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+# Prometheus asks from this machine without TLS.
+SECURE_REDIRECT_EXEMPT = [r"^metrics$"]
+# Empty: only this machine may read /metrics.
+METRICS_TOKEN = env.text("METRICS_TOKEN", "")
+# prometheus_client reads the variable itself, before there are settings.
+PROMETHEUS_MULTIPROC_DIR = env.text("PROMETHEUS_MULTIPROC_DIR", "")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 262_144
 CSRF_FAILURE_VIEW = "shop.views.errors.csrf_failure"
 
@@ -127,11 +133,27 @@ CACHES = {
 }
 DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = True
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
-LOCK_REDIS_URLS = env.urls("LOCK_REDIS_URLS", ("redis", "rediss", "unix"))
+LOCK_BACKEND = env.choice("LOCK_BACKEND", ("redlock", "postgres", "zookeeper"), "redlock")
+LOCK_REDIS_URLS = (
+    env.urls("LOCK_REDIS_URLS", ("redis", "rediss", "unix")) if LOCK_BACKEND == "redlock" else []
+)
+ZOOKEEPER_HOSTS = env.places("ZOOKEEPER_HOSTS") if LOCK_BACKEND == "zookeeper" else []
+LOCK_FALLBACK = env.choice("LOCK_FALLBACK", ("postgres",), "")
+if LOCK_FALLBACK and LOCK_BACKEND != "redlock":
+    raise ImproperlyConfigured(
+        f"LOCK_FALLBACK={LOCK_FALLBACK} stands in for lock nodes, and LOCK_BACKEND={LOCK_BACKEND} "
+        "has none. Leave LOCK_FALLBACK empty, or set LOCK_BACKEND=redlock."
+    )
 LOCK_KEY_PREFIX = env.text("LOCK_KEY_PREFIX", "soldonce")
 # Long enough for a slow page of garbage collection, short enough that a dead holder is not missed.
 LOCK_TTL_SECONDS = env.number("LOCK_TTL_SECONDS", 10, low=0.5, high=300)
 LOCK_NODE_TIMEOUT_SECONDS = env.number("LOCK_NODE_TIMEOUT_SECONDS", 0.25, low=0.005, high=5)
+# PostgreSQL and ZooKeeper write to a disk before they answer.
+LOCK_STORE_TIMEOUT_SECONDS = env.number("LOCK_STORE_TIMEOUT_SECONDS", 1, low=0.05, high=10)
+# By then the leases that the lock nodes gave have ended.
+LOCK_FALLBACK_AFTER_SECONDS = env.number(
+    "LOCK_FALLBACK_AFTER_SECONDS", LOCK_TTL_SECONDS, low=0, high=300
+)
 
 # -- the payment provider -----------------------------------------------------
 STRIPE_API_KEY = env.text("STRIPE_API_KEY")
@@ -228,6 +250,7 @@ _NAVIGATION: dict[str, list[tuple[str, str, Any]]] = {
     "Behind the counter": [
         ("Outbox", "outbox", reverse_lazy("admin:tasks_outboxmessage_changelist")),
         ("Dead letters", "error", reverse_lazy("admin:tasks_deadletter_changelist")),
+        ("Locks", "lock", reverse_lazy("admin:tasks_locks")),
         *([("Flower", "monitoring", FLOWER_URL)] if FLOWER_URL else []),
     ],
     "People": [("Staff", "group", reverse_lazy("admin:auth_user_changelist"))],

@@ -3,12 +3,13 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from tasks import health
+from tasks import health, metrics
 
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
+    path("metrics", metrics.page, name="metrics"),
     path("", include("shop.urls")),
 ]
 

@@ -20,6 +20,12 @@ def _demo(argv: list[str]) -> int:
     return run.main(argv)
 
 
+def _check_locks(argv: list[str]) -> int:
+    from ops import check_locks  # noqa: PLC0415 - nothing else needs it
+
+    return check_locks.main(argv)
+
+
 def _help(_: list[str]) -> int:
     print(help_text())
     return 0
@@ -33,6 +39,10 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], int], str]] = {
     "demo": (_demo, "shoppers buy over HTTP on a stack of their own, then the audit"),
     "test": (tests.main, "all tests, on private servers: ./dev test [arguments of pytest]"),
     "check": (check.main, "the static gates: style, types, layers, settings, migrations, compose"),
+    "check-locks": (
+        _check_locks,
+        "the locks under random faults, at length: --schedules N, --cycles N",
+    ),
     "audit": (commands.audit, "compare orders, stock, payments and mails of the running stack"),
     "manage": (commands.manage, "any manage.py command in the running stack: ./dev manage shell"),
     "help": (_help, "this text"),
@@ -63,7 +73,7 @@ def main(argv: list[str]) -> int:
 
 
 def help_text() -> str:
-    lines = [f"  ./dev {name:<8}{text}" for name, (_, text) in COMMANDS.items()]
+    lines = [f"  ./dev {name:<12}{text}" for name, (_, text) in COMMANDS.items()]
     return "\n".join(
         [
             "Usage: ./dev COMMAND [arguments]",

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from orders.models import Order
 from orders.states import OrderStatus, may_become
-from tasks.errors import LeaseLost
+from tasks import fencing
 
 
 def claim_order(order_id: int, token: int) -> None:
@@ -20,10 +20,7 @@ def claim_order(order_id: int, token: int) -> None:
     Claiming again with the same token is allowed, so that one lease can do several steps. Raises
     LeaseLost when a newer lease has claimed the order, Order.DoesNotExist for an unknown one.
     """
-    if Order.objects.filter(pk=order_id, fence__lte=token).update(fence=token) == 0:
-        if not Order.objects.filter(pk=order_id).exists():
-            raise Order.DoesNotExist(f"There is no order {order_id}.")
-        raise LeaseLost(f"Order {order_id} was claimed by a newer lease than {token}.")
+    fencing.claim(Order, order_id, token)
 
 
 def fenced_update(order_id: int, token: int, *, where: dict[str, Any], **changes: Any) -> bool:
@@ -34,12 +31,7 @@ def fenced_update(order_id: int, token: int, *, where: dict[str, Any], **changes
     ``orders.states`` does not allow.
     """
     _refuse_illegal(where.get("status"), changes.get("status"))
-    rows = Order.objects.filter(pk=order_id, fence=token, **where)
-    if rows.update(changed_at=Now(), **changes):
-        return True
-    if not Order.objects.filter(pk=order_id, fence=token).exists():
-        raise LeaseLost(f"Order {order_id} was claimed by a newer lease than {token}.")
-    return False
+    return fencing.fenced_update(Order, order_id, token, where=where, changed_at=Now(), **changes)
 
 
 def move_order(

@@ -9,7 +9,10 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 
-from tasks import dead_letters
+from tasks import (
+    admin_locks,  # noqa: F401  # registers the lock inspector
+    dead_letters,
+)
 from tasks.admin_base import ReadOnlyAdmin, badge
 from tasks.models import DeadLetter, OutboxMessage
 

@@ -6,6 +6,7 @@ class TasksConfig(AppConfig):
     verbose_name = "Task platform"
 
     def ready(self) -> None:
-        from tasks import tracing  # noqa: PLC0415  # Django allows models only from here on
+        # Django allows models only from here on; the second one listens to Celery's signals.
+        from tasks import metrics, tracing  # noqa: F401, PLC0415
 
         tracing.configure()

@@ -18,7 +18,10 @@ from django.db import close_old_connections, transaction
 from tasks import dead_letters
 from tasks.delivery import HEADER, Delivery, read_delivery
 from tasks.errors import LeaseBusy, QuorumUnavailable, TaskError
-from tasks.guard import single_flight
+from tasks.guard import MAX_HOLD_SECONDS, single_flight
+from tasks.lease_key import LeaseKey
+from tasks.locks.holder import describe_here
+from tasks.locks.metrics import METRICS
 from tasks.outbox import enqueue
 from tasks.retry import GiveUp, RetryIn, RetryPolicy
 from tasks.tracing import traced
@@ -39,15 +42,21 @@ def platform_task(
 ) -> Callable[[Callable[..., None]], "PlatformTask"]:
     """Declare a task under its explicit, lasting name.
 
-    ``lease_key`` is a format string over the task's arguments (``"order:{order_id}"``): the body
-    runs only while this worker holds that lease, which it gets as the keyword ``lease``.
+    ``lease_key`` is a template over the task's arguments (``"order:{order_id}"``): the body runs
+    only while this worker holds that lease, which it gets as the keyword ``lease``. Its writes must
+    be fenced with ``lease.token`` (``tasks.fencing``): a body that comes to its end counts as done,
+    even when the lease was lost on the way, because the fence has let in all that it wrote.
     ``policy`` decides when a failed attempt comes back. ``periodic`` tasks are sent by beat again
     and again: a failed run is only logged, since the next one replaces it.
+    Raises ValueError for a template that can never become a key.
     """
+    key = LeaseKey(lease_key) if lease_key else None
+    if key is not None and key.family:
+        METRICS.families.declare(key.family)
     options: dict[str, Any] = {
         "base": PlatformTask,
         "typing": False,  # the keyword `lease` is added by the worker, not by the sender
-        "lease_key": lease_key,
+        "lease_key": key,
         "policy": policy or RetryPolicy(),
         "periodic": periodic,
     }
@@ -58,7 +67,7 @@ class PlatformTask(Task[Any, Any]):
     """What ``platform_task`` makes of a function."""
 
     abstract = True
-    lease_key: ClassVar[str] = ""
+    lease_key: ClassVar[LeaseKey | None] = None
     policy: ClassVar[RetryPolicy] = RetryPolicy()
     periodic: ClassVar[bool] = False
 
@@ -82,10 +91,17 @@ class PlatformTask(Task[Any, Any]):
                 self._settle(delivery, error)
 
     def _guarded(self, *args: Any, **kwargs: Any) -> Any:
-        if not self.lease_key:
+        if self.lease_key is None:
             return self.run(*args, **kwargs)
-        with single_flight(self.lease_key.format(**kwargs)) as lease:
+        key = self.lease_key.render(kwargs)
+        holder = describe_here(str(self.request.id or ""))
+        with single_flight(key, max_hold=self._longest_seconds(), holder=holder) as lease:
             return self.run(*args, lease=lease, **kwargs)
+
+    def _longest_seconds(self) -> float:
+        """Nobody renews for a body that the worker will have killed by then."""
+        limit = self.time_limit or self.app.conf.task_time_limit
+        return float(limit) if limit else MAX_HOLD_SECONDS
 
     def _skip(self, error: Exception) -> NoReturn:
         if isinstance(error, LeaseBusy):

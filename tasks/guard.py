@@ -1,68 +1,12 @@
 """Single-flight: at most one running section per key, as far as locks can promise it.
 
 The lease says who may work. What keeps a paused holder from writing is the fencing token, which
-the database compares: claim the row with ``held.token`` before the first read.
+the database compares: claim the row with ``held.token`` before the first read (``tasks.fencing``).
 """
 
-import random
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from tasks.locks.plain import MAX_HOLD_SECONDS, lock
 
-from django.conf import settings
+single_flight = lock
+"""The name that tasks use. See ``tasks.locks.plain.lock``."""
 
-from tasks.clock import SYSTEM_CLOCK, Clock
-from tasks.errors import LeaseBusy
-from tasks.locks.backend import LockBackend, get_backend
-from tasks.locks.held import HeldLease
-from tasks.locks.lease import Lease
-from tasks.locks.renewal import RENEWER
-
-MAX_HOLD_SECONDS = 600.0
-"""Renewal ends after this: a section that never returns must not keep its key for ever."""
-_FIRST_PAUSE_SECONDS = 0.004
-_LONGEST_PAUSE_SECONDS = 0.25
-
-
-@contextmanager
-def single_flight(
-    key: str,
-    *,
-    ttl: float | None = None,
-    wait: float = 0.0,
-    max_hold: float = MAX_HOLD_SECONDS,
-    backend: LockBackend | None = None,
-    clock: Clock = SYSTEM_CLOCK,
-) -> Iterator[HeldLease]:
-    """Hold ``key`` while the block runs; the lease is renewed in the background.
-
-    All durations in seconds: ``ttl`` of the lease (None: LOCK_TTL_SECONDS), ``wait`` for another
-    holder at most this long (0: not at all), ``max_hold`` until renewal stops.
-    Raises LeaseBusy when somebody else still holds it after ``wait``, QuorumUnavailable when too
-    few nodes can vote. A lease lost on the way is told by ``held.lost`` and ``held.ensure()``.
-    """
-    backend = backend or get_backend()
-    ttl = settings.LOCK_TTL_SECONDS if ttl is None else ttl
-    held = HeldLease(_acquire(backend, key, ttl, wait, clock), backend, clock, max_hold)
-    try:
-        RENEWER.add(held)
-        yield held
-    finally:
-        RENEWER.discard(held)
-        held.release()
-
-
-def _acquire(backend: LockBackend, key: str, ttl: float, wait: float, clock: Clock) -> Lease:
-    deadline = clock.monotonic() + wait
-    pause = _FIRST_PAUSE_SECONDS
-    while True:
-        try:
-            return backend.acquire(key, ttl=ttl)
-        except LeaseBusy as busy:
-            left = deadline - clock.monotonic()
-            if left <= 0:
-                raise
-            # Never longer than the holder's lease can last: it may be dead.
-            longest = min(pause, busy.retry_after or pause)
-            time.sleep(min(left, random.uniform(longest / 2, longest)))
-            pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
+__all__ = ["MAX_HOLD_SECONDS", "single_flight"]

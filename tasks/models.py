@@ -1,4 +1,4 @@
-"""The platform's two tables: what must still be sent, and what ended badly."""
+"""The platform's tables: what must still be sent, what ended badly, who holds a lease."""
 
 import uuid
 
@@ -64,3 +64,42 @@ class DeadLetter(models.Model):
 
     def __str__(self) -> str:
         return f"{self.task} {self.subject}: {self.error_class}"
+
+
+class LockFence(models.Model):
+    """The last lease of one key and its fencing token. Written by ``tasks.locks.database`` alone,
+    over a connection of its own, never inside a transaction of the application."""
+
+    name = models.TextField(primary_key=True, help_text="Prefix and key, e.g. soldonce:order:42.")
+    owner = models.CharField(max_length=64, blank=True, help_text="Empty: given back.")
+    token = models.BigIntegerField()
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name} (token {self.token})"
+
+
+class LockRelease(models.Model):
+    """Somebody took a lease from its holder: asked for, and what came of it. Never changed."""
+
+    class Event(models.TextChoices):
+        ASKED = "asked", "asked for"
+        RELEASED = "released", "released"
+        GONE = "gone", "was gone already, or too few nodes answered"
+
+    at = models.DateTimeField(db_default=Now())
+    event = models.CharField(max_length=10, choices=Event.choices)
+    by = models.CharField(max_length=150, help_text="Who was signed in.")
+    key = models.CharField(max_length=200)
+    nonce = models.CharField(max_length=64)
+    token = models.BigIntegerField()
+    holder = models.CharField(max_length=300, blank=True)
+    reason = models.CharField(max_length=300)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["key"], name="lock_release_key")]
+        permissions = [("force_release_lock", "Can take a lease from its holder")]
+
+    def __str__(self) -> str:
+        return f"{self.key} ({self.get_event_display()})"

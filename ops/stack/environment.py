@@ -45,6 +45,7 @@ def _site(layout: Layout, ports: Mapping[str, int], secrets: Mapping[str, str]) 
         "SITE_URL": http(ports["web"]),
         "CSRF_TRUSTED_ORIGINS": http(ports["web"]),
         "STATIC_ROOT": str(layout.data("static")),
+        "PROMETHEUS_MULTIPROC_DIR": str(layout.metrics),
         "SANDBOX_STORE": str(layout.data("sandbox") / "ledger.sqlite3"),
         "FLOWER_URL": http(ports["flower"]),
         "FLOWER_ADDRESS": LOOPBACK,

@@ -94,6 +94,11 @@ class Layout:
     def data(self, part: str) -> Path:
         return self.folder / part
 
+    @property
+    def metrics(self) -> Path:
+        """Where the application's processes put their numbers together."""
+        return self.folder / "metrics"
+
     def create(self) -> None:
         """Make the folders. Other users may pass through (postgres must, under root), not read."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
@@ -102,6 +107,9 @@ class Layout:
             _own(folder)
         self.logs.mkdir(mode=0o700, exist_ok=True)
         self.data("mail").mkdir(mode=0o700, exist_ok=True)
+        # What processes of the last time counted does not belong to these.
+        shutil.rmtree(self.metrics, ignore_errors=True)
+        self.metrics.mkdir(mode=0o700)
 
     def remove(self) -> None:
         """Delete the stack's files.

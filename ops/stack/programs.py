@@ -57,6 +57,8 @@ PROGRAMS = {
         ),
         Program("Redis", "redis-server", ("redis-server",), (), ("LOCK_REDIS_URLS", "CACHE_URL")),
         Program("Chromium", "chromium", ("chromium",)),
+        # Its package brings a Java to run it with.
+        Program("ZooKeeper", "zookeeper", ("zkServer.sh",), ("/usr/share/zookeeper/bin",)),
     )
 }
 
@@ -123,7 +125,7 @@ def missing_message(names: Iterable[str]) -> str:
             "     and run this again.",
         ]
     else:
-        lines += ["  2. Leave out what needs it:  ./dev test --ignore tests/browser"]
+        lines += ["  2. Leave out what needs it, such as  ./dev test --ignore tests/browser"]
     lines += [
         "  3. Use containers:  cp .env.example .env, fill it in, then  docker compose up --build"
     ]

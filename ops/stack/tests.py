@@ -14,6 +14,7 @@ NAME = "test"
 # Tiers that read the settings and need no server.
 WITHOUT_SERVERS = ("tests/unit", "tests/architecture")
 BROWSER = "tests/browser"
+LOCKS = "tests/contract"
 GRACE_SECONDS = 60
 
 
@@ -22,7 +23,10 @@ def main(argv: list[str]) -> int:
     paths = named_paths(argv)
     if paths and all(_is_in(path, WITHOUT_SERVERS) for path in paths):
         return _pytest(argv, {**os.environ, **placeholders.settings()})
-    browser = _browser() if needs_browser(argv) else {}
+    browser = _browser() if needs(BROWSER, argv) else {}
+    if needs(LOCKS, argv) and (os.geteuid() == 0 or os.environ.get("CI")):
+        # Elsewhere its tests are skipped, and say why.
+        programs.ensure(["ZooKeeper"], lambda line: print(line, flush=True))
     with Stack(NAME, fresh=True, parts=SERVERS) as stack:
         if "rabbitmq" not in stack.parts:
             rabbitmq.create_vhost(stack.environment["TEST_BROKER_API_URL"], environment.TEST_VHOST)
@@ -54,12 +58,12 @@ def named_paths(argv: list[str]) -> list[str]:
     ]
 
 
-def needs_browser(argv: list[str]) -> bool:
-    if f"--ignore={BROWSER}" in argv or ("--ignore" in argv and BROWSER in named_paths(argv)):
+def needs(folder: str, argv: list[str]) -> bool:
+    """Whether tests of this folder run with these arguments."""
+    if f"--ignore={folder}" in argv or ("--ignore" in argv and folder in named_paths(argv)):
         return False
     return any(
-        _is_in(BROWSER, (path,)) or _is_in(path, (BROWSER,))
-        for path in named_paths(argv) or [BROWSER]
+        _is_in(folder, (path,)) or _is_in(path, (folder,)) for path in named_paths(argv) or [folder]
     )
 
 

@@ -7,6 +7,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from orders.states import FulfilmentStatus, OrderStatus
+from tasks.fencing import FencedModel
 
 # Without 0/O, 1/I/L and vowels: easy to read out, spells no words.
 _ALPHABET = "23456789BCDFGHJKMNPQRSTVWXZ"
@@ -23,7 +24,7 @@ def new_token() -> str:
     return secrets.token_urlsafe(24)
 
 
-class Order(models.Model):
+class Order(FencedModel):
     number = models.CharField(max_length=12, unique=True, default=new_number, editable=False)
     token = models.CharField(max_length=40, unique=True, default=new_token, editable=False)
     idempotency_key = models.UUIDField(unique=True, editable=False)
@@ -45,11 +46,6 @@ class Order(models.Model):
         max_length=16, choices=FulfilmentStatus.choices, default=FulfilmentStatus.UNFULFILLED
     )
 
-    fence = models.BigIntegerField(
-        default=0,
-        editable=False,
-        help_text="Token of the newest lease that claimed this order; older ones may not write.",
-    )
     trace_id = models.CharField(max_length=64, blank=True, editable=False)
     placed_at = models.DateTimeField(db_default=Now(), editable=False)
     changed_at = models.DateTimeField(db_default=Now(), editable=False)

@@ -3,21 +3,28 @@
 import os
 import threading
 from functools import cache
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from tasks.locks.lease import Lease
+from tasks.locks.limits import CLOCK_ALLOWANCE_SECONDS
+from tasks.locks.metrics import METRICS
 from tasks.locks.redlock import Redlock
+
+if TYPE_CHECKING:
+    from tasks.locks.database import DatabaseLocks
+    from tasks.locks.fallback import FallbackLocks
+    from tasks.locks.zookeeper import ZooKeeperLocks
 
 
 class LockBackend(Protocol):
     """Safe for threads and across a fork. Durations in seconds."""
 
-    def acquire(self, key: str, *, ttl: float) -> Lease:
-        """One attempt, without waiting. Raises LeaseBusy (``retry_after``: the holder's remaining
-        time) or QuorumUnavailable."""
+    def acquire(self, key: str, *, ttl: float, holder: str = "") -> Lease:
+        """One attempt, without waiting. ``holder`` says to people who has it. Raises LeaseBusy
+        (``retry_after``: the holder's remaining time) or QuorumUnavailable."""
 
     def extend(self, lease: Lease) -> Lease:
         """The same lease with a full TTL from now. Raises LeaseLost."""
@@ -25,6 +32,11 @@ class LockBackend(Protocol):
     def release(self, lease: Lease) -> bool:
         """Call it once for every lease, lost ones too. False: it was not ours any more. Never
         raises for faults of nodes."""
+
+
+class ClosableBackend(LockBackend, Protocol):
+    def close(self) -> None:
+        """Drop the connections. The next call makes new ones."""
 
 
 _making = threading.Lock()
@@ -52,13 +64,75 @@ def forget_backend() -> None:
 
 
 @cache
-def _backend() -> Redlock:
+def _backend() -> ClosableBackend:
     try:
-        return Redlock(
-            settings.LOCK_REDIS_URLS,
-            prefix=settings.LOCK_KEY_PREFIX,
-            max_ttl=settings.LOCK_TTL_SECONDS,
-            node_timeout=settings.LOCK_NODE_TIMEOUT_SECONDS,
-        )
+        match settings.LOCK_BACKEND:
+            case "postgres":
+                return _database(lead=0.0)
+            case "zookeeper":
+                return _zookeeper()
+            case _ if settings.LOCK_FALLBACK:
+                return _with_fallback(_redlock())
+            case _:
+                return _redlock()
     except ValueError as error:
-        raise ImproperlyConfigured(f"LOCK_REDIS_URLS: {error}") from None
+        raise ImproperlyConfigured(f"{_SOURCES[settings.LOCK_BACKEND]}: {error}") from None
+
+
+_SOURCES = {
+    "redlock": "LOCK_REDIS_URLS",
+    "postgres": "DATABASE_URL",
+    "zookeeper": "ZOOKEEPER_HOSTS",
+}
+
+
+def _redlock() -> Redlock:
+    return Redlock(
+        settings.LOCK_REDIS_URLS,
+        prefix=settings.LOCK_KEY_PREFIX,
+        max_ttl=settings.LOCK_TTL_SECONDS,
+        node_timeout=settings.LOCK_NODE_TIMEOUT_SECONDS,
+        observer=METRICS,
+    )
+
+
+# What the settings do not name is not loaded.
+
+
+def _database(lead: float) -> "DatabaseLocks":
+    from django.db import connection  # noqa: PLC0415
+
+    from tasks.locks.database import DatabaseLocks  # noqa: PLC0415
+
+    return DatabaseLocks(
+        connection.get_connection_params(),
+        prefix=settings.LOCK_KEY_PREFIX,
+        max_ttl=settings.LOCK_TTL_SECONDS,
+        timeout=settings.LOCK_STORE_TIMEOUT_SECONDS,
+        lead=lead,
+        observer=METRICS,
+    )
+
+
+def _zookeeper() -> "ZooKeeperLocks":
+    from tasks.locks.zookeeper import ZooKeeperLocks  # noqa: PLC0415
+
+    return ZooKeeperLocks(
+        settings.ZOOKEEPER_HOSTS,
+        prefix=settings.LOCK_KEY_PREFIX,
+        max_ttl=settings.LOCK_TTL_SECONDS,
+        timeout=settings.LOCK_STORE_TIMEOUT_SECONDS,
+        observer=METRICS,
+    )
+
+
+def _with_fallback(nodes: Redlock) -> "FallbackLocks":
+    from tasks.locks.fallback import FallbackLocks  # noqa: PLC0415
+
+    return FallbackLocks(
+        nodes,
+        _database(lead=CLOCK_ALLOWANCE_SECONDS),
+        max_ttl=settings.LOCK_TTL_SECONDS,
+        after=settings.LOCK_FALLBACK_AFTER_SECONDS,
+        on_fallback=lambda key, _: METRICS.fell_back(key),
+    )

@@ -12,6 +12,9 @@ class Waiting:
     """Nothing can be said yet."""
 
 
+WAITING = Waiting()
+
+
 @dataclass(frozen=True, slots=True)
 class Won:
     """A quorum stands at exactly this token."""
@@ -60,12 +63,14 @@ def decide(
     never changes, since nodes may already have been raised to it).
     """
     quorum = majority(len(answers))
+    if token is None and (value := _same(answers, quorum)) is not None:
+        return Won(value)
     grants = {node: a.counter for node, a in enumerate(answers) if isinstance(a, Granted)}
     if token is None:
         if len(grants) >= quorum:
             return _agreement(grants, quorum)
         possible = len(grants) + _missing(answers)
-        return Waiting() if possible >= quorum else _failure(answers, confirms)
+        return WAITING if possible >= quorum else _failure(answers, confirms)
     exact = [n for n, c in grants.items() if c == token or isinstance(confirms.get(n), Confirmed)]
     if len(exact) >= quorum:
         return Won(token)
@@ -73,7 +78,20 @@ def decide(
     if below:
         return NeedConfirm(token, below)
     open_ends = _missing(answers) + _missing(list(confirms.values()))
-    return Waiting() if len(exact) + open_ends >= quorum else _failure(answers, confirms)
+    return WAITING if len(exact) + open_ends >= quorum else _failure(answers, confirms)
+
+
+def _same(answers: Sequence[Reply | None], quorum: int) -> int | None:
+    """The number that the first ``quorum`` grants agree on: nearly always, so it is asked first."""
+    value, votes = None, 0
+    for answer in answers:
+        if type(answer) is Granted:
+            if value is None:
+                value = answer.counter
+            elif answer.counter != value:
+                return None
+            votes += 1
+    return value if votes >= quorum else None
 
 
 def _agreement(grants: Mapping[int, int], quorum: int) -> Decision:
@@ -93,7 +111,7 @@ def _failure(answers: Sequence[Reply | None], confirms: Mapping[int, Reply | Non
     if down > len(answers) - quorum:
         return NoQuorum()
     if len(last) - down - _missing(last) < quorum:
-        return Waiting()
+        return WAITING
     denials = [reply for reply in last if isinstance(reply, Denied)]
     if len({denial.owner for denial in denials}) != 1:
         return Busy(0.0)  # A split vote: everybody gives up and nobody has to be waited for.

@@ -8,14 +8,15 @@ import logging
 import random
 import select
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from tasks.clock import Clock
 from tasks.locks.decision import majority
-from tasks.locks.messages import Failed, Release, Reply, Request
+from tasks.locks.messages import Acquire, Failed, Release, Reply, Request
 from tasks.locks.node import CONNECT_ERRORS, Node, Session, open_session
-from tasks.locks.wire import Terms, encode
+from tasks.locks.observer import LockObserver
+from tasks.locks.wire import Encoder, Terms
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +24,9 @@ _FIRST_BACKOFF_SECONDS = 0.05
 _LAST_BACKOFF_SECONDS = 2.0
 # A node silent for so long is gone without a goodbye (power, network): only a new connection helps.
 _GIVE_UP_SECONDS = 10.0
+# After so long without a round the connections are looked at before the next one.
+_REST_SECONDS = 0.003
+_LOOK_SECONDS = 1.0
 
 
 class _Reconnect:
@@ -43,9 +47,18 @@ class _Reconnect:
 class Fanout:
     """The connections of one process. Used by one thread at a time (the caller's lock)."""
 
-    def __init__(self, urls: Sequence[str], terms: Terms, timeout: float, clock: Clock) -> None:
-        self.nodes = [Node(index, url, timeout) for index, url in enumerate(urls)]
-        self._terms = terms
+    def __init__(
+        self,
+        urls: Sequence[str],
+        terms: Terms,
+        timeout: float,
+        clock: Clock,
+        observer: LockObserver,
+    ) -> None:
+        self.nodes = [Node(n, url, timeout, clock, observer) for n, url in enumerate(urls)]
+        self._observer = observer
+        self._last_used = self._looked_at = float("-inf")
+        self._encoder = Encoder(terms)
         self._timeout = timeout
         self._clock = clock
         self._round_id = 0
@@ -61,33 +74,56 @@ class Fanout:
         for connections being made only while fewer than a majority is usable."""
         self._round_id += 1
         self._ready.clear()
-        self._collect(0.0)
         now = self._clock.monotonic()
+        # In a row of rounds the late replies come in with the next ones; after a rest they must
+        # be read first, or a node that answered long ago would look as if it had not.
+        if now - self._last_used > _REST_SECONDS or now - self._looked_at > _LOOK_SECONDS:
+            self._look_around(now)
+        self._last_used = now
+        for node in self.nodes:
+            if node.sock is None:
+                self._reconnect(now)
+                return
+
+    def _look_around(self, now: float) -> None:
+        self._looked_at = now
+        self._collect(0.0)
         for node in self.nodes:
             if node.overdue(now) > _GIVE_UP_SECONDS:
-                self._lost(node, node.drop("no answer for a long time"))
-        if all(node.connected for node in self.nodes):
-            return
+                self._lost(node, "no answer for a long time")
+
+    def _reconnect(self, now: float) -> None:
         self._ask_again(now)
         with self._changed:
             self._changed.wait_for(self._enough, timeout=2 * self._timeout)
         self._adopt()
 
-    def send(self, node_index: int, request: Request) -> bool:
-        """Write a request of the current round. False if the node cannot have got it; ``receive``
-        then gives the reason as the node's reply."""
-        node, now = self.nodes[node_index], self._clock.monotonic()
+    def send(self, node_indices: Iterable[int], request: Request) -> int:
+        """Write a request of the current round. Returns a mask of the nodes that may have got it;
+        for the others ``receive`` gives the reason as the node's reply."""
+        now, sent = self._clock.monotonic(), 0
+        payload = self._encoder.encode(request)
+        signed = type(request) is Acquire
         # A stalled node gets nothing new, but what it may have granted must be taken back.
-        if node.stalled(now) and not isinstance(request, Release):
-            self._ready.append((node_index, Failed("still busy with earlier requests")))
-            return False
-        if not node.connected:
-            self._ready.append((node_index, Failed(node.down_reason)))
-            return False
-        failed = node.send(encode(request, self._terms, node.run_id), self._round_id, now)
-        if failed:
-            self._lost(node, failed)
-        return True
+        taking_back = type(request) is Release
+        for index in node_indices:
+            node = self.nodes[index]
+            sock, pending = node.sock, node.pending
+            if pending and not taking_back and node.stalled(now):
+                self._ready.append((index, Failed("still busy with earlier requests")))
+            elif sock is None:
+                self._ready.append((index, Failed(node.down_reason)))
+            else:
+                pending.append((self._round_id, now))
+                sent |= 1 << index
+                whole = payload + node.signature if signed else payload
+                try:
+                    if sock.send(whole) != len(whole):
+                        # With so few requests pending: a peer that is gone.
+                        self._lost(node, "the socket buffer is full")
+                except OSError as error:
+                    self._lost(node, str(error))
+        return sent
 
     def receive(self, timeout: float) -> list[tuple[int, Reply]]:
         """Replies of the current round as (node, reply); at most ``timeout`` seconds of waiting."""
@@ -104,7 +140,7 @@ class Fanout:
                 if state.session is not None:
                     state.session.connection.disconnect()
         for node in self.nodes:
-            node.drop("closed")
+            node.drop("closed", self._round_id, [])
 
     def abandon(self) -> None:
         """In a forked child: let go of the parent's sockets without a word to the servers."""
@@ -114,20 +150,19 @@ class Fanout:
                 sock.close()
 
     def _collect(self, timeout: float) -> None:
-        for fd, _ in self._poll.poll(max(0.0, timeout) * 1000):
+        ready, round_id = self._ready, self._round_id
+        for fd, _ in self._poll.poll(timeout * 1000 if timeout > 0 else 0):
             node = self._by_fd[fd]
-            self._sort(node, node.read())
-            if not node.connected:
+            node.read(round_id, ready)
+            if node.sock is None:
                 self._forget(node, fd)
 
-    def _sort(self, node: Node, replies: list[tuple[int, Reply]]) -> None:
-        current = self._round_id
-        self._ready += [(node.index, reply) for round_id, reply in replies if round_id == current]
-
-    def _lost(self, node: Node, failed: list[tuple[int, Reply]]) -> None:
+    def _lost(self, node: Node, reason: str) -> None:
         for fd in [fd for fd, known in self._by_fd.items() if known is node]:
-            self._forget(node, fd)
-        self._sort(node, failed)
+            self._poll.unregister(fd)
+            del self._by_fd[fd]
+        node.drop(reason, self._round_id, self._ready)
+        logger.warning("lock node %s is gone: %s", node.name, reason)
 
     def _forget(self, node: Node, fd: int) -> None:
         self._poll.unregister(fd)
@@ -162,9 +197,10 @@ class Fanout:
         """Runs on its own thread; hands the connection over under the condition."""
         session = None
         try:
-            session = open_session(node.url, self._timeout)
+            session = open_session(node.url, self._timeout, self._encoder.loading)
         except CONNECT_ERRORS as error:
             node.down_reason = str(error) or type(error).__name__
+            self._observer.node_failed(node.name, node.down_reason)
             if state.failures == 0:
                 logger.warning("lock node %s cannot be used: %s", node.name, node.down_reason)
         finally:

@@ -8,8 +8,14 @@ from tasks.clock import Clock
 from tasks.errors import LeaseLost
 from tasks.locks.backend import LockBackend
 from tasks.locks.lease import Lease
+from tasks.locks.metrics import LOST_WHILE_HELD, METRICS, RELEASED_LATE
 
 logger = logging.getLogger(__name__)
+
+_TROUBLE = {
+    LOST_WHILE_HELD: "was lost before its section ended",
+    RELEASED_LATE: "was not known to a majority of nodes any more when it was released",
+}
 
 
 class HeldLease:
@@ -80,5 +86,20 @@ class HeldLease:
             return
         with self._using:
             self._ended = True
-            if not self._backend.release(self._lease) or self.lost.is_set():
-                logger.warning("lease %r had ended before its section did", self.key)
+            lost = self.lost.is_set() or self.remaining <= 0
+            held = self._clock.monotonic() - self._lease.acquired_at
+            trouble = LOST_WHILE_HELD if lost else RELEASED_LATE
+            try:
+                if self._backend.release(self._lease) and not lost:
+                    trouble = ""
+            finally:
+                METRICS.ended(self.key, held, trouble)
+        if trouble:
+            # What it wrote was judged by the fence; this line is for whoever sets the TTL.
+            logger.error(
+                "lease %r (token %d) %s; it was held for %.2f s",
+                self.key,
+                self.token,
+                _TROUBLE[trouble],
+                held,
+            )

@@ -3,12 +3,18 @@
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, like GRANTED: made for every round, and frozen ones take three times as long to make.
+@dataclass(slots=True)
 class Acquire:
     key: str
     nonce: str
     ttl_ms: int
     proposal: int
+    holder: str = ""
+    """Who asks, for people to read."""
+    waiter: str = ""
+    """Who is waiting: noted in the node's waiting list when denied. Empty: nobody waits."""
+    waited_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +38,18 @@ class Release:
     nonce: str
 
 
-Request = Acquire | Confirm | Extend | Release
-
-
 @dataclass(frozen=True, slots=True)
+class Withdraw:
+    """The waiter has stopped waiting."""
+
+    key: str
+    waiter: str
+
+
+Request = Acquire | Confirm | Extend | Release | Withdraw
+
+
+@dataclass(slots=True)
 class Granted:
     """The slot is ours; ``counter`` is this node's word for the token."""
 
@@ -106,6 +120,11 @@ class NotOurs:
     """There was nothing of ours to release."""
 
 
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """The waiter is not in the waiting list (any more)."""
+
+
 Reply = (
     Granted
     | Denied
@@ -119,4 +138,5 @@ Reply = (
     | Lost
     | Released
     | NotOurs
+    | Withdrawn
 )

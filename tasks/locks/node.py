@@ -9,7 +9,8 @@ import logging
 import socket
 import ssl
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import hiredis
@@ -19,23 +20,20 @@ from redis.connection import parse_url
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from tasks.clock import Clock
 from tasks.locks.messages import Failed, Reply
-from tasks.locks.wire import LOAD_SCRIPTS, SOURCES, parse
+from tasks.locks.observer import LockObserver, SilentObserver
+from tasks.locks.wire import parse, signature
 
 logger = logging.getLogger(__name__)
 
 # More than this and the node is not keeping up: its socket buffer must not fill with our requests.
 _MOST_PENDING = 32
-_READ_BYTES = 65_536
+_READ_BYTES = 4_096
 
 
 class NodeUnusable(Exception):
     """The node cannot be used as it is configured. The message says what to change."""
-
-
-class Pending(NamedTuple):
-    round_id: int
-    sent_at: float
 
 
 class Session(NamedTuple):
@@ -46,6 +44,7 @@ class Session(NamedTuple):
     run_id: str
 
 
+@lru_cache
 def label(url: str) -> str:
     """The place a URL points to, without its credentials: for logs and messages."""
     parts: dict[str, object] = parse_url(url)  # type: ignore[no-untyped-call]
@@ -54,16 +53,16 @@ def label(url: str) -> str:
     return f"{parts.get('host', 'localhost')}:{parts.get('port', 6379)}"
 
 
-def open_session(url: str, timeout: float) -> Session:
-    """Connect, authenticate, check the server and load the scripts. Blocks up to ``timeout`` per
-    step; raises RedisError, OSError or NodeUnusable."""
-    connection = _make_connection(url, timeout)
+def open_session(url: str, timeout: float, loading: Sequence[bytes] = ()) -> Session:
+    """Connect, authenticate, check the server and send the commands ``loading``. Blocks up to
+    ``timeout`` per step; raises RedisError, OSError or NodeUnusable."""
+    connection = make_connection(url, timeout)
     try:
         connection.connect()
         connection.send_command("INFO")
         run_id = _check(connection.read_response())
-        connection.send_packed_command([LOAD_SCRIPTS])
-        for _ in SOURCES:
+        connection.send_packed_command(loading)
+        for _ in loading:
             connection.read_response()
         # redis-py has no public way to wait on several connections at once.
         sock = connection._sock
@@ -73,7 +72,8 @@ def open_session(url: str, timeout: float) -> Session:
     return Session(connection, sock, run_id)
 
 
-def _make_connection(url: str, timeout: float) -> Any:
+def make_connection(url: str, timeout: float) -> Any:
+    """A connection of redis-py that never sends anything twice, not connected yet."""
     options: dict[str, Any] = {} if url.startswith("unix:") else {"socket_keepalive": True}
     try:
         pool = ConnectionPool.from_url(
@@ -110,24 +110,35 @@ def _check(info: bytes) -> str:
 class Node:
     """The state of one node. Used by one thread at a time."""
 
-    def __init__(self, index: int, url: str, timeout: float) -> None:
+    def __init__(
+        self, index: int, url: str, timeout: float, clock: Clock, observer: LockObserver
+    ) -> None:
         self.index = index
         self.url = url
         self.name = label(url)
         self.run_id = ""
+        self.signature = b""
+        """What this server needs at the end of an ACQUIRE."""
         self.sock: socket.socket | None = None
         self.down_reason = "not connected yet"
         self._timeout = timeout
+        self._clock = clock
+        # Asking the clock for nobody would be a tenth of the time that a round trip takes.
+        self._observer = None if isinstance(observer, SilentObserver) else observer
+        self._tls = False
         self._connection: Any = None
         self._reader = hiredis.Reader()
-        self._pending: deque[Pending] = deque()
+        self.pending: deque[tuple[int, float]] = deque()
+        """Round and monotonic seconds of each request without an answer, oldest first."""
 
     def adopt(self, session: Session) -> None:
         """Take a new connection into use."""
         self._connection, self.sock, self.run_id = session
+        self.signature = signature(self.run_id)
+        self._tls = isinstance(self.sock, ssl.SSLSocket)
         self.sock.setblocking(False)
         self._reader = hiredis.Reader()
-        self._pending.clear()
+        self.pending.clear()
 
     @property
     def connected(self) -> bool:
@@ -135,65 +146,72 @@ class Node:
 
     def overdue(self, now: float) -> float:
         """Seconds for which the oldest request has been waiting for its answer."""
-        return now - self._pending[0].sent_at if self._pending else 0.0
+        return now - self.pending[0][1] if self.pending else 0.0
 
     def stalled(self, now: float) -> bool:
-        return len(self._pending) >= _MOST_PENDING or self.overdue(now) > self._timeout
+        pending = self.pending
+        return bool(pending) and (
+            len(pending) >= _MOST_PENDING or now - pending[0][1] > self._timeout
+        )
 
-    def send(self, payload: bytes, round_id: int, now: float) -> list[tuple[int, Reply]]:
-        """Write one request. Empty, or what breaks when the connection does (see ``drop``)."""
-        if self.sock is None:
-            return [(round_id, Failed(self.down_reason))]
-        self._pending.append(Pending(round_id, now))
+    def read(self, wanted: int, into: list[tuple[int, Reply]]) -> None:
+        """Put the replies that are here and belong to the round ``wanted`` into ``into`` as (node,
+        reply). Never blocks."""
+        sock = self.sock
+        if sock is None:
+            return
+        data = b""
         try:
-            complete = self.sock.send(payload) == len(payload)
-        except OSError as error:
-            return self.drop(str(error))
-        # With so few requests pending a full buffer means a peer that is gone.
-        return [] if complete else self.drop("the socket buffer is full")
-
-    def read(self) -> list[tuple[int, Reply]]:
-        """The replies that are here, with the round that each belongs to. Never blocks."""
-        if self.sock is None:
-            return []
-        try:
-            open_end = self._fill(self.sock)
-        except OSError as error:
-            return [*self._settle(), *self.drop(str(error))]
-        replies = list(self._settle())
-        if not open_end:
-            return replies + self.drop("the server closed the connection")
-        if any(isinstance(r, Failed) and r.reason.startswith("NOSCRIPT") for _, r in replies):
-            # Somebody flushed the scripts. A new connection loads them again.
-            return replies + self.drop("the scripts were gone from the server")
-        return replies
-
-    def _fill(self, sock: socket.socket) -> bool:
-        while True:
-            try:
-                data = sock.recv(_READ_BYTES)
-            except (BlockingIOError, ssl.SSLWantReadError):
-                return True
-            if not data:
-                return False
+            data = sock.recv(_READ_BYTES)
             self._reader.feed(data)
-            # TLS keeps decrypted bytes that poll() cannot see.
-            if len(data) < _READ_BYTES and not (isinstance(sock, ssl.SSLSocket) and sock.pending()):
-                return True
+            if self._tls or len(data) == _READ_BYTES:
+                self._read_on(sock)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            data = data or b"later"
+        except OSError as error:
+            self._settle(wanted, into)
+            self.drop(str(error), wanted, into)
+            return
+        self._settle(wanted, into)
+        if not data:
+            self.drop("the server closed the connection", wanted, into)
 
-    def _settle(self) -> Iterator[tuple[int, Reply]]:
-        while self._pending and (answer := self._reader.gets()) is not False:
-            yield self._pending.popleft().round_id, parse(answer)
+    def _read_on(self, sock: socket.socket) -> None:
+        """TLS keeps decrypted bytes that poll() cannot see, so everything is read at once."""
+        while data := sock.recv(_READ_BYTES):
+            self._reader.feed(data)
 
-    def drop(self, reason: str) -> list[tuple[int, Reply]]:
+    def _settle(self, wanted: int, into: list[tuple[int, Reply]]) -> None:
+        pending, gets, observer = self.pending, self._reader.gets, self._observer
+        while pending:
+            answer = gets()
+            if answer is False:
+                return
+            round_id, sent_at = pending.popleft()
+            if observer is not None:
+                observer.node_answered(self.name, self._clock.monotonic() - sent_at)
+            if round_id == wanted:
+                into.append((self.index, parse(answer)))
+            if type(answer) is hiredis.ReplyError:
+                self._failed(str(answer), wanted, into)
+
+    def _failed(self, reason: str, wanted: int, into: list[tuple[int, Reply]]) -> None:
+        if self._observer is not None:
+            self._observer.node_failed(self.name, reason)
+        if reason.startswith("NOSCRIPT"):
+            # Somebody flushed the scripts. A new connection loads them again.
+            self.drop("the scripts were gone from the server", wanted, into)
+
+    def drop(self, reason: str, wanted: int, into: list[tuple[int, Reply]]) -> None:
         """Give the connection up. Every request without an answer has failed: it may have run."""
         self.down_reason = reason
-        failed: list[tuple[int, Reply]] = [(p.round_id, Failed(reason)) for p in self._pending]
-        self._pending.clear()
+        into += [(self.index, Failed(reason)) for round_id, _ in self.pending if round_id == wanted]
+        self.pending.clear()
         if self._connection is not None:
+            if self._observer is not None:
+                self._observer.node_failed(self.name, reason)
             self._connection.disconnect()
         self._connection = self.sock = None
-        return failed
 
 
 CONNECT_ERRORS = (RedisError, OSError, NodeUnusable)

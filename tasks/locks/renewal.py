@@ -7,6 +7,7 @@ from weakref import WeakSet
 
 from tasks.clock import SYSTEM_CLOCK
 from tasks.locks.held import HeldLease
+from tasks.locks.metrics import METRICS
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ class Renewer:
         self._leases: WeakSet[HeldLease] = WeakSet()
         self._thread: threading.Thread | None = None
         self._wakes_at = 0.0
+        self._written_at = 0.0
 
     def add(self, held: HeldLease) -> None:
         """Renew ``held`` from now on."""
@@ -50,6 +52,7 @@ class Renewer:
         while not self._done(idle_looks):
             for held in self._sleep():
                 self._renew(held)
+            self._write_metrics()
             idle_looks = 0 if self._leases else idle_looks + 1
 
     def _done(self, idle_looks: int) -> bool:
@@ -70,6 +73,17 @@ class Renewer:
                 self._changed.wait(self._wakes_at - now)
             now = SYSTEM_CLOCK.monotonic()
             return [held for held in self._leases if held.due_at() <= now]
+
+    def _write_metrics(self) -> None:
+        """This thread looks up each second while there is anything to tell."""
+        now = SYSTEM_CLOCK.monotonic()
+        if now - self._written_at < _IDLE_SECONDS:
+            return
+        self._written_at = now
+        try:
+            METRICS.flush()
+        except Exception:  # a full disk must not end the renewals
+            logger.exception("lock metrics could not be written")
 
     def _renew(self, held: HeldLease) -> None:
         try:

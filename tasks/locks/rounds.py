@@ -4,15 +4,16 @@ A round starts with requests, takes replies in any order, and says what to send 
 over. The driver in ``redlock`` feeds it from sockets; a model check can feed it from a simulation.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from tasks.locks.decision import Decision, NeedConfirm, Waiting, decide, majority
+from tasks.locks.decision import WAITING, Decision, NeedConfirm, Waiting, decide, majority
 from tasks.locks.messages import (
     Acquire,
     Confirm,
     Extend,
     Failed,
+    Granted,
     Held,
     Release,
     Released,
@@ -20,18 +21,18 @@ from tasks.locks.messages import (
     Request,
 )
 
-Outgoing = list[tuple[int, Request]]
+Outgoing = tuple[Sequence[int], Request]
+"""Nodes, and what all of them are sent."""
 
 
 class Round(Protocol):
     def opening(self) -> Outgoing:
-        """The first requests, one per node."""
+        """The first request."""
 
-    def take(self, node: int, reply: Reply) -> Outgoing:
-        """Note a reply; the requests that follow from it."""
+    def take(self, node: int, reply: Reply) -> Outgoing | None:
+        """Note a reply; the request that follows from it."""
 
-    @property
-    def over(self) -> bool: ...
+    over: bool
 
     def give_up(self) -> None:
         """The time limit passed: whoever has not answered has failed."""
@@ -40,26 +41,36 @@ class Round(Protocol):
 class AcquireRound:
     """ACQUIRE on all nodes and, where their numbers differ, CONFIRM. The result is ``decision``."""
 
+    operation = "acquire"
+
     def __init__(self, request: Acquire, size: int) -> None:
         self._request = request
+        self._quorum = majority(size)
+        self.votes = 0
         self.answers: list[Reply | None] = [None] * size
         self._confirms: dict[int, Reply | None] = {}
         self._token: int | None = None
-        self.decision: Decision = Waiting()
-
-    def opening(self) -> Outgoing:
-        return [(node, self._request) for node in range(len(self.answers))]
-
-    def take(self, node: int, reply: Reply) -> Outgoing:
-        if self.answers[node] is None:
-            self.answers[node] = reply
-        else:
-            self._confirms[node] = reply
-        return self._judge()
+        self.decision: Decision = WAITING
+        self.over = False
 
     @property
-    def over(self) -> bool:
-        return not isinstance(self.decision, Waiting | NeedConfirm)
+    def confirmed(self) -> bool:
+        """A second round trip was needed."""
+        return self._token is not None
+
+    def opening(self) -> Outgoing:
+        return range(len(self.answers)), self._request
+
+    def take(self, node: int, reply: Reply) -> Outgoing | None:
+        if self.answers[node] is not None:
+            self._confirms[node] = reply
+            return self._judge()
+        self.answers[node] = reply
+        if type(reply) is Granted:
+            self.votes += 1
+            if self.votes < self._quorum and self._token is None:
+                return None  # the common case: nothing can follow from it yet
+        return self._judge()
 
     def give_up(self) -> None:
         late = Failed("no answer in time")
@@ -67,14 +78,15 @@ class AcquireRound:
         self._confirms = {n: late if r is None else r for n, r in self._confirms.items()}
         self._judge()
 
-    def _judge(self) -> Outgoing:
+    def _judge(self) -> Outgoing | None:
         self.decision = decide(self.answers, self._confirms, self._token)
-        if not isinstance(self.decision, NeedConfirm):
-            return []
-        self._token = self.decision.token
-        self._confirms.update(dict.fromkeys(self.decision.nodes))
-        request = Confirm(self._request.key, self._request.nonce, self._token)
-        return [(node, request) for node in self.decision.nodes]
+        if isinstance(self.decision, NeedConfirm):
+            self._token = self.decision.token
+            self._confirms.update(dict.fromkeys(self.decision.nodes))
+            request = Confirm(self._request.key, self._request.nonce, self._token)
+            return self.decision.nodes, request
+        self.over = not isinstance(self.decision, Waiting)
+        return None
 
 
 class VoteRound:
@@ -83,28 +95,35 @@ class VoteRound:
     REPLANTED is not HELD: the slot was empty, so somebody else may have come and gone.
     """
 
+    confirmed = False
+
     def __init__(self, request: Extend | Release, size: int, nodes: Iterable[int]) -> None:
+        self.operation = "extend" if isinstance(request, Extend) else "release"
         self._request = request
         self._wanted = Held if isinstance(request, Extend) else Released
         self._quorum = majority(size)
-        self._open = set(nodes)
-        self._votes = 0
+        self._nodes = tuple(nodes)
+        self._open = len(self._nodes)
+        self.votes = 0
+        self._judge()
 
     def opening(self) -> Outgoing:
-        return [(node, self._request) for node in sorted(self._open)]
+        return self._nodes, self._request
 
-    def take(self, node: int, reply: Reply) -> Outgoing:
-        self._open.discard(node)
-        self._votes += isinstance(reply, self._wanted)
-        return []
+    def take(self, node: int, reply: Reply) -> Outgoing | None:
+        self._open -= 1
+        if type(reply) is self._wanted:
+            self.votes += 1
+        self._judge()
+        return None
 
     @property
     def passed(self) -> bool:
-        return self._votes >= self._quorum
-
-    @property
-    def over(self) -> bool:
-        return self.passed or self._votes + len(self._open) < self._quorum
+        return self.votes >= self._quorum
 
     def give_up(self) -> None:
-        self._open.clear()
+        self._open = 0
+        self._judge()
+
+    def _judge(self) -> None:
+        self.over = self.votes >= self._quorum or self.votes + self._open < self._quorum

@@ -1,8 +1,7 @@
 """Requests as EVALSHA commands, and what the scripts answer."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +26,13 @@ from tasks.locks.messages import (
     Replanted,
     Reply,
     Request,
+    Withdraw,
+    Withdrawn,
 )
 
 _FOLDER = Path(__file__).parent / "scripts"
-SOURCES = {name: (_FOLDER / f"{name}.lua").read_bytes() for name in
-           ("acquire", "confirm", "extend", "release", "mark_new")}  # fmt: skip
-# Redis names a script by its SHA-1; nothing here depends on it being hard to forge.
-_SHA = {
-    name: hashlib.sha1(body, usedforsecurity=False).hexdigest().encode()
-    for name, body in SOURCES.items()
-}
+_NAMES = ("acquire", "confirm", "extend", "release", "withdraw")
+_MARK_NEW = (_FOLDER / "mark_new.lua").read_bytes()
 
 
 def _pack(*command: str | int | bytes) -> bytes:
@@ -44,7 +40,7 @@ def _pack(*command: str | int | bytes) -> bytes:
     return packed
 
 
-LOAD_SCRIPTS = b"".join(_pack("SCRIPT", "LOAD", body) for body in SOURCES.values())
+_MOST_KEYS = 1024
 
 _BARE: dict[bytes, Reply] = {
     b"confirmed": Confirmed(),
@@ -54,6 +50,7 @@ _BARE: dict[bytes, Reply] = {
     b"lost": Lost(),
     b"released": Released(),
     b"not_ours": NotOurs(),
+    b"withdrawn": Withdrawn(),
 }
 
 
@@ -78,53 +75,118 @@ class Terms:
     """How long a counter outlives its last use; longer than the quarantine."""
     lead_ms: int
     """How far a proposal may lie ahead of the node's clock."""
+    marker: str = field(init=False)
+    bells: str = field(init=False)
+    """What the names of all channels begin with on which waiters are called."""
 
-    @property
-    def of_the_node(self) -> tuple[int, int]:
-        return self.quarantine_ms, self.lead_ms
-
-    @property
-    def marker(self) -> str:
-        return marker_key(self.prefix)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "marker", marker_key(self.prefix))
+        object.__setattr__(self, "bells", f"{self.prefix}:bell:")
 
     def slot(self, key: str) -> str:
         # The braces are a Redis hash tag: all keys of one lock belong together.
-        return f"{lease_prefix(self.prefix)}{{{key}}}"
+        return f"{self.prefix}:lease:{{{key}}}"
 
     def counter(self, key: str) -> str:
         return f"{self.prefix}:token:{{{key}}}"
 
+    def waiting(self, key: str) -> str:
+        return f"{self.prefix}:waiting:{{{key}}}"
 
-def encode(request: Request, terms: Terms, run_id: str) -> bytes:
-    """The request as bytes for a node whose server has this run id."""
-    slot, counter = terms.slot(request.key), terms.counter(request.key)
-    match request:
-        case Acquire(_, nonce, ttl_ms, proposal):
-            return _call(
-                "acquire",
-                (slot, counter, terms.marker),
-                (nonce, ttl_ms, proposal, terms.retention_ms, run_id, *terms.of_the_node),
-            )
-        case Confirm(_, nonce, token):
-            return _call("confirm", (slot, counter), (nonce, token, terms.retention_ms))
-        case Extend(_, nonce, ttl_ms, token):
-            return _call("extend", (slot, counter), (nonce, ttl_ms, token, terms.retention_ms))
-        case Release(_, nonce):
-            return _call("release", (slot,), (nonce,))
+
+class Encoder:
+    """Requests as bytes. What is the same for all requests about a key is packed once."""
+
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
+        self._heads: dict[str, tuple[bytes, bytes]] = {}
+        # Written into the scripts: as arguments they would be parsed in every call.
+        numbers = (
+            f"local QUARANTINE_MS, LEAD_MS, RETENTION_MS = "
+            f"{terms.quarantine_ms}, {terms.lead_ms}, {terms.retention_ms}\n"
+            f"local BELLS = '{terms.bells}'\n"
+        ).encode()
+        sources = {name: numbers + (_FOLDER / f"{name}.lua").read_bytes() for name in _NAMES}
+        # Redis names a script by its SHA-1; nothing here depends on it being hard to forge.
+        self._sha = {
+            name: hashlib.sha1(body, usedforsecurity=False).hexdigest()
+            for name, body in sources.items()
+        }
+        self.loading = [_pack("SCRIPT", "LOAD", body) for body in sources.values()]
+        """Commands to send on a new connection."""
+
+    def encode(self, request: Request) -> bytes:
+        """ACQUIRE is not complete without the node's ``signature`` at its end."""
+        if type(request) is Acquire:
+            return self._acquire(request)
+        if type(request) is Release:
+            nonce = request.nonce
+            return self._head(request.key)[1] + f"${len(nonce)}\r\n{nonce}\r\n".encode()
+        return self._rare(request)
+
+    def _acquire(self, request: Acquire) -> bytes:
+        value = f"{request.nonce} {request.holder}".encode()
+        ttl, proposal, waiter = str(request.ttl_ms), str(request.proposal), request.waiter
+        numbers = f"\r\n${len(ttl)}\r\n{ttl}\r\n${len(proposal)}\r\n{proposal}\r\n"
+        count = b"*11"
+        if waiter:
+            waited = str(request.waited_ms)
+            numbers += f"${len(waiter)}\r\n{waiter}\r\n${len(waited)}\r\n{waited}\r\n"
+            count = b"*13"
+        return b"%b%b$%d\r\n%b%b" % (
+            *(count, self._head(request.key)[0]),
+            *(len(value), value, numbers.encode()),
+        )
+
+    def _head(self, key: str) -> tuple[bytes, bytes]:
+        """The beginning of ACQUIRE, without the number of arguments, and of RELEASE."""
+        if heads := self._heads.get(key):
+            return heads
+        if len(self._heads) >= _MOST_KEYS:
+            self._heads.clear()
+        terms = self._terms
+        slot, counter, waiting = terms.slot(key), terms.counter(key), terms.waiting(key)
+        acquire = self._call("acquire", 4, slot, counter, terms.marker, waiting)
+        release = self._call("release", 2, slot, waiting)
+        self._heads[key] = heads = (
+            acquire[acquire.index(b"\r\n") :],
+            b"*6" + release[release.index(b"\r\n") :],
+        )
+        return heads
+
+    def _rare(self, request: Request) -> bytes:
+        key = request.key
+        slot, counter = self._terms.slot(key), self._terms.counter(key)
+        match request:
+            case Confirm(_, nonce, token):
+                return self._call("confirm", 2, slot, counter, nonce, token)
+            case Extend(_, nonce, ttl_ms, token):
+                return self._call("extend", 2, slot, counter, nonce, ttl_ms, token)
+            case Withdraw(_, waiter):
+                return self._call("withdraw", 1, self._terms.waiting(key), waiter)
+        raise TypeError(f"{request!r} has an encoding of its own.")
+
+    def _call(self, name: str, *arguments: str | int) -> bytes:
+        return _pack("EVALSHA", self._sha[name], *arguments)
+
+
+def signature(run_id: str) -> bytes:
+    """The last argument of every ACQUIRE to the server with this run id."""
+    return b"$%d\r\n%b\r\n" % (len(run_id.encode()), run_id.encode())
 
 
 def mark_new(prefix: str, run_id: str) -> tuple[str | int | bytes, ...]:
     """The command that declares a node to be new; answers ``[b"marked"]`` or ``[b"known"]``."""
-    return ("EVALSHA", _SHA["mark_new"], 1, marker_key(prefix), run_id)
+    return ("EVAL", _MARK_NEW, 1, marker_key(prefix), run_id)
 
 
 def parse(answer: Any) -> Reply:
     """A script's answer as a reply. Whatever is not one of ours is a failure with its reason."""
+    if type(answer) is int:
+        return Granted(answer)
+    if type(answer) is bytes and (bare := _BARE.get(answer)):
+        return bare
     match answer:
-        case [bytes() as word] if word in _BARE:
-            return _BARE[word]
-        case [b"granted", int() as counter]:
-            return Granted(counter)
         case [b"denied", int() as ms, bytes() as owner]:
             return Denied(ms / 1000, owner.decode(errors="replace"))
         case [b"not_ready", int() as ms]:
@@ -132,7 +194,3 @@ def parse(answer: Any) -> Reply:
         case [b"ahead", int() as ms]:
             return Ahead(ms / 1000)
     return Failed(str(answer))
-
-
-def _call(name: str, keys: Sequence[str], arguments: tuple[str | int, ...]) -> bytes:
-    return _pack("EVALSHA", _SHA[name], len(keys), *keys, *arguments)

@@ -5,6 +5,9 @@ import pytest
 
 from tasks.locks.redlock import Redlock
 from tests.contract.redis_nodes import PREFIX, Nodes, running
+from tests.contract.stores import postgres, postgres_server, zookeeper, zookeeper_server
+
+__all__ = ["postgres", "postgres_server", "zookeeper", "zookeeper_server"]
 
 MakeClient = Callable[..., Redlock]
 

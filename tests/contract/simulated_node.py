@@ -1,9 +1,11 @@
 """A lock node in memory with the semantics of the scripts, and time moved by hand.
 
-That it answers as the scripts do is shown against real servers in ``test_lock_simulation``.
+That it answers as the scripts do is shown against real servers in ``test_lock_scripts``.
 """
 
+from copy import deepcopy
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from tasks.locks.messages import (
     Acquire,
@@ -23,89 +25,142 @@ from tasks.locks.messages import (
     Replanted,
     Reply,
     Request,
+    Withdraw,
+    Withdrawn,
 )
 from tasks.locks.wire import Terms
 
+RESERVED_SECONDS = 0.02
+DUE_SECONDS = 0.005
 
-@dataclass
-class Slot:
+
+class Slot(NamedTuple):
     owner: str
+    """A nonce, or '~' and the waiter for whom the key is kept free."""
+    until: float
+
+
+class Counter(NamedTuple):
+    value: int
     until: float
 
 
 @dataclass
-class SimulatedNode:
-    """``now`` in seconds since 1970 is set by whoever drives it."""
+class Memory:
+    """All that a server forgets when it restarts."""
 
-    terms: Terms
-    now: float = 1_700_000_000.0
-    run_id: str = "run-0"
     marker: tuple[str, float] | None = None
     slots: dict[str, Slot] = field(default_factory=dict)
-    counters: dict[str, int] = field(default_factory=dict)
+    counters: dict[str, Counter] = field(default_factory=dict)
+    waiting: dict[str, dict[str, float]] = field(default_factory=dict)
 
-    def restart_empty(self) -> None:
+
+class SimulatedNode:
+    """``now`` in seconds since 1970 is the node's own clock, set by whoever drives it."""
+
+    def __init__(self, terms: Terms, now: float = 1_700_000_000.0) -> None:
+        self.terms = terms
+        self.now = now
+        self.run_id = "run-0"
+        self.memory = Memory()
+
+    def restart(self, memory: Memory | None = None) -> None:
+        """As a new run of the server: empty, or with what an old snapshot remembers."""
         self.run_id = f"run-{int(self.run_id.removeprefix('run-')) + 1}"
-        self.marker = None
-        self.slots.clear()
-        self.counters.clear()
+        self.memory = memory or Memory()
+
+    def flush(self) -> None:
+        self.memory = Memory()
+
+    def snapshot(self) -> Memory:
+        return deepcopy(self.memory)
 
     def mark_new(self) -> None:
-        self.marker = (self.run_id, 0.0)
+        self.memory.marker = (self.run_id, 0.0)
 
     def owner(self, key: str) -> str | None:
-        slot = self.slots.get(key)
+        slot = self.memory.slots.get(key)
         return slot.owner if slot is not None and slot.until > self.now else None
 
+    def counter(self, key: str) -> int:
+        counter = self.memory.counters.get(key)
+        return counter.value if counter is not None and counter.until > self.now else 0
+
+    def set_counter(self, key: str, value: int) -> None:
+        until = self.now + self.terms.retention_ms / 1000
+        self.memory.counters[key] = Counter(value, until)
+
     def apply(self, request: Request, run_id: str) -> Reply:
-        match request:
-            case Acquire():
-                return self._acquire(request, run_id)
-            case Confirm():
-                return self._confirm(request)
-            case Extend():
-                return self._extend(request)
-            case Release():
-                return self._release(request)
+        if type(request) is Acquire:
+            return self._acquire(request, run_id)
+        if type(request) is Release:
+            return self._release(request)
+        if type(request) is Extend:
+            return self._extend(request)
+        if type(request) is Confirm:
+            return self._confirm(request)
+        assert type(request) is Withdraw
+        self.memory.waiting.get(request.key, {}).pop(request.waiter, None)
+        return Withdrawn()
 
     def _acquire(self, request: Acquire, run_id: str) -> Reply:
-        if self.marker is None or self.marker[0] != run_id:
-            self.marker = (run_id, self.now + self.terms.quarantine_ms / 1000)
-        if self.now < self.marker[1]:
-            return NotReady(self.marker[1] - self.now)
+        marker = self.memory.marker
+        if marker is None or marker[0] != run_id:
+            marker = (run_id, self.now + self.terms.quarantine_ms / 1000)
+            self.memory.marker = marker
+        if self.now < marker[1]:
+            return NotReady(marker[1] - self.now)
+        self.memory.marker = (run_id, 0.0)
         lead = request.proposal / 1_000_000 - self.now
         if lead > self.terms.lead_ms / 1000:
             return Ahead(lead)
-        owner, counter = self.owner(request.key), self.counters.get(request.key, 0)
+        return self._vote(request)
+
+    def _vote(self, request: Acquire) -> Reply:
+        key, waiter = request.key, request.waiter
+        owner, counter = self.owner(key), self.counter(key)
         if owner == request.nonce:
             return Granted(counter)
-        if owner is not None:
-            return Denied(self.slots[request.key].until - self.now, owner[:8])
-        self._write(request.key, request.nonce, request.ttl_ms, max(counter + 1, request.proposal))
-        return Granted(self.counters[request.key])
+        if owner is not None and (not waiter or owner != f"~{waiter}"):
+            if waiter:
+                since = self.now - request.waited_ms / 1000
+                self.memory.waiting.setdefault(key, {}).setdefault(waiter, since)
+            return Denied(self.memory.slots[key].until - self.now, owner[:8])
+        if waiter:
+            self.memory.waiting.get(key, {}).pop(waiter, None)
+        counter = max(counter + 1, request.proposal)
+        self._write(key, request.nonce, request.ttl_ms, counter)
+        return Granted(counter)
 
     def _confirm(self, request: Confirm) -> Reply:
         if self.owner(request.key) != request.nonce:
             return Refused()
-        if self.counters.get(request.key, 0) > request.token:
+        if self.counter(request.key) > request.token:
             return Refused()
-        self.counters[request.key] = request.token
+        self.set_counter(request.key, request.token)
         return Confirmed()
 
     def _extend(self, request: Extend) -> Reply:
         owner = self.owner(request.key)
         if owner not in (None, request.nonce):
             return Lost()
-        counter = max(self.counters.get(request.key, 0), request.token)
+        counter = max(self.counter(request.key), request.token)
         self._write(request.key, request.nonce, request.ttl_ms, counter)
         return Held() if owner else Replanted()
 
     def _release(self, request: Release) -> Reply:
-        if self.owner(request.key) != request.nonce:
+        key = request.key
+        if self.owner(key) != request.nonce:
             return NotOurs()
-        del self.slots[request.key]
+        del self.memory.slots[key]
+        waiting = self.memory.waiting.get(key)
+        if waiting:
+            first = min(waiting, key=lambda waiter: (waiting[waiter], waiter))
+            if self.now - waiting[first] >= DUE_SECONDS * len(waiting):
+                del waiting[first]
+                self.memory.slots[key] = Slot(f"~{first}", self.now + RESERVED_SECONDS)
         return Released()
 
     def _write(self, key: str, owner: str, ttl_ms: int, counter: int) -> None:
-        self.counters[key] = counter
-        self.slots[key] = Slot(owner, self.now + ttl_ms / 1000)
+        self.set_counter(key, counter)
+        self.memory.slots[key] = Slot(owner, self.now + ttl_ms / 1000)

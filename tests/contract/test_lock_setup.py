@@ -121,7 +121,7 @@ def test_a_user_needs_no_more_rights_than_documented(tmp_path: Path) -> None:
     text = (Path(__file__).parents[2] / "docs/locking.md").read_text()
     rights = re.findall(r"`(\+@connection [^`]*)`|plus `([^`]*)`", text)
     words = " ".join(first or second for first, second in rights)
-    user = f"locker on >right ~{PREFIX}:* {words}"
+    user = f"locker on >right ~{PREFIX}:* &{PREFIX}:bell:* {words}"
     with running(1, tmp_path, "--user", *user.split(), trusted=False) as nodes:
         urls = [nodes[0].url.replace("//", "//locker:right@")]
         mark_ready(urls, prefix=PREFIX)

@@ -87,3 +87,22 @@ def test_every_url_of_a_list_is_checked(given: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(ImproperlyConfigured, match="must start with redis://"):
         env.urls("THING", ("redis",))
+
+
+def test_a_choice_is_one_of_its_words(given: pytest.MonkeyPatch) -> None:
+    assert env.choice("THING", ("red", "green"), "red") == "red"
+    assert env.choice("THING", ("red", "green"), "") == ""
+    given.setenv("THING", "green")
+    assert env.choice("THING", ("red", "green"), "red") == "green"
+    given.setenv("THING", "blue")
+    with pytest.raises(ImproperlyConfigured, match="'blue' is not known: write red or green"):
+        env.choice("THING", ("red", "green"), "red")
+
+
+def test_places_are_hosts_with_ports(given: pytest.MonkeyPatch) -> None:
+    given.setenv("THING", "zk1:2181, [::1]:2182,10.0.0.3:2183/shop")
+    assert env.places("THING") == ["zk1:2181", "[::1]:2182", "10.0.0.3:2183/shop"]
+    for bad in ("zk1", "zk1:", ":2181", "zk1:0", "zk1:70000", "zk1:21x"):
+        given.setenv("THING", bad)
+        with pytest.raises(ImproperlyConfigured, match="is not host:port"):
+            env.places("THING")

@@ -28,7 +28,7 @@ class OneHolder:
     extensions: int = 0
     released: list[Lease] = field(default_factory=list)
 
-    def acquire(self, key: str, *, ttl: float) -> Lease:
+    def acquire(self, key: str, *, ttl: float, holder: str = "") -> Lease:
         now = self.clock.now
         return Lease(key, "nonce", 7, ttl, now + ttl, now)
 

@@ -14,7 +14,7 @@ from tasks.locks.messages import (
     Release,
     Reply,
 )
-from tasks.locks.wire import Terms, encode, parse
+from tasks.locks.wire import Encoder, Terms, parse, signature
 
 TERMS = Terms(prefix="shop", quarantine_ms=12_000, retention_ms=3_600_000, lead_ms=60_000)
 
@@ -27,35 +27,47 @@ def _sent(payload: bytes) -> list[bytes]:
 
 
 def test_an_acquire_names_its_keys_and_the_server_run() -> None:
-    payload = encode(Acquire("order:42", "n" * 32, 10_000, 1_795_405_763_935_100), TERMS, "run-1")
-    command = _sent(payload)
+    request = Acquire("order:42", "n" * 32, 10_000, 1_795_405_763_935_100, "worker 7")
+    command = _sent(Encoder(TERMS).encode(request) + signature("run-1"))
     assert command[0] == b"EVALSHA"
-    assert command[2:6] == [
-        b"3",
+    assert command[2:7] == [
+        b"4",
         b"shop:lease:{order:42}",
         b"shop:token:{order:42}",
         b"shop:lock-node",
+        b"shop:waiting:{order:42}",
     ]
-    assert command[6:] == [
-        b"n" * 32, b"10000", b"1795405763935100", b"3600000", b"run-1", b"12000", b"60000",
-    ]  # fmt: skip
+    assert command[7:] == [b"n" * 32 + b" worker 7", b"10000", b"1795405763935100", b"run-1"]
 
 
-def test_a_release_needs_the_slot_and_the_nonce_only() -> None:
-    command = _sent(encode(Release("order:42", "abc"), TERMS, "run-1"))
-    assert command[2:] == [b"1", b"shop:lease:{order:42}", b"abc"]
+def test_a_waiter_is_named_in_front_of_the_run() -> None:
+    request = Acquire("order:42", "n", 10_000, 5, "Zoë", "bell.1", 250)
+    command = _sent(Encoder(TERMS).encode(request) + signature("run-1"))
+    assert command[7:] == ["n Zoë".encode(), b"10000", b"5", b"bell.1", b"250", b"run-1"]
+
+
+def test_a_release_needs_the_nonce_only() -> None:
+    command = _sent(Encoder(TERMS).encode(Release("order:42", "abc")))
+    assert command[2:] == [b"2", b"shop:lease:{order:42}", b"shop:waiting:{order:42}", b"abc"]
+
+
+def test_many_keys_are_not_all_remembered() -> None:
+    encoder = Encoder(TERMS)
+    for number in range(3000):
+        assert f"{{k{number}}}".encode() in encoder.encode(Release(f"k{number}", "abc"))
+    assert len(encoder._heads) <= 1024
 
 
 @pytest.mark.parametrize(
     ("answer", "reply"),
     [
-        ([b"granted", 1_795_405_763_935_100], Granted(1_795_405_763_935_100)),
+        (1_795_405_763_935_100, Granted(1_795_405_763_935_100)),
         ([b"denied", 1500, b"abcd1234"], Denied(1.5, "abcd1234")),
         ([b"not_ready", 12_000], NotReady(12.0)),
         ([b"ahead", 90_000], Ahead(90.0)),
-        ([b"held"], Held()),
-        ([b"nonsense"], Failed("[b'nonsense']")),
-        ([b"granted"], Failed("[b'granted']")),
+        (b"held", Held()),
+        (b"nonsense", Failed("b'nonsense'")),
+        ([b"denied"], Failed("[b'denied']")),
         (None, Failed("None")),
         (hiredis.ReplyError("OOM command not allowed"), Failed("OOM command not allowed")),
     ],

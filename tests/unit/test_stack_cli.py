@@ -36,7 +36,7 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_browser_is_asked_for_only_when_its_tests_run(
     arguments: list[str], wanted: bool
 ) -> None:
-    assert tests.needs_browser(arguments) is wanted
+    assert tests.needs(tests.BROWSER, arguments) is wanted
 
 
 def test_paths_are_told_from_other_arguments() -> None:

@@ -1,39 +1,60 @@
--- KEYS: slot, counter, marker
--- ARGV: nonce, ttl ms, proposal, retention ms, run id, quarantine ms, largest lead of a proposal in ms
-local time = redis.call('TIME')
+-- KEYS: slot, counter, marker, waiting list
+-- ARGV: nonce and holder, ttl ms, proposal, [waiter, ms waited so far,] run id
+local call, run = redis.call, ARGV[#ARGV]
+local found = call('MGET', KEYS[1], KEYS[2], KEYS[3])
+local owner, marker = found[1], found[3]
+local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 -- A server that lost its memory must not vote until every lease it may have forgotten has ended.
-local marker = redis.call('GET', KEYS[3])
-local run, ready
-if marker then
-  run, ready = string.match(marker, '^(%S+) (%d+)$')
-end
-if run ~= ARGV[5] then
-  ready = now + tonumber(ARGV[6])
-  redis.call('SET', KEYS[3], ARGV[5] .. ' ' .. string.format('%.0f', ready))
-end
-if now < tonumber(ready) then
-  return {'not_ready', tonumber(ready) - now}
+if marker ~= run .. ' 0' then
+  local ready
+  if marker and string.sub(marker, 1, #run + 1) == run .. ' ' then
+    ready = tonumber(string.sub(marker, #run + 2))
+  end
+  if not ready then
+    ready = now + QUARANTINE_MS
+    call('SET', KEYS[3], run .. ' ' .. string.format('%.0f', ready))
+  end
+  if now < ready then
+    return {'not_ready', ready - now}
+  end
+  -- For good: a clock that is set back later must not begin it again.
+  call('SET', KEYS[3], run .. ' 0')
 end
 
 local proposal = tonumber(ARGV[3])
 local lead = math.floor(proposal / 1000) - now
-if lead > tonumber(ARGV[7]) then
+if lead > LEAD_MS then
   return {'ahead', lead}
 end
 
-local owner = redis.call('GET', KEYS[1])
-local counter = tonumber(redis.call('GET', KEYS[2]) or '0')
-if owner == ARGV[1] then
-  return {'granted', counter}
-end
+local counter = tonumber(found[2] or 0)
+local waiter = #ARGV > 4 and ARGV[4]
 if owner then
-  return {'denied', math.max(redis.call('PTTL', KEYS[1]), 0), string.sub(owner, 1, 8)}
+  if owner == ARGV[1] then
+    return counter
+  end
+  -- '~' and a waiter: nobody holds it, but the one who has waited longest goes first.
+  if not waiter or owner ~= '~' .. waiter then
+    if waiter then
+      call('ZADD', KEYS[4], 'NX', now - tonumber(ARGV[5]), waiter)
+      call('PEXPIRE', KEYS[4], 5000)
+    end
+    return {'denied', math.max(call('PTTL', KEYS[1]), 0), string.sub(owner, 1, 8)}
+  end
+end
+if waiter then
+  call('ZREM', KEYS[4], waiter)
 end
 
-counter = math.max(counter + 1, proposal)
 -- The counter before the slot: no slot may ever stand beside an older counter.
-redis.call('SET', KEYS[2], string.format('%.0f', counter), 'PX', ARGV[4])
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return {'granted', counter}
+if counter < proposal then
+  counter = proposal
+  call('SET', KEYS[2], ARGV[3], 'PX', RETENTION_MS)
+else
+  counter = counter + 1
+  call('SET', KEYS[2], string.format('%.0f', counter), 'PX', RETENTION_MS)
+end
+call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return counter

@@ -1,12 +1,13 @@
--- KEYS: slot, counter    ARGV: nonce, ttl ms, token, retention ms
-local owner = redis.call('GET', KEYS[1])
-if owner and owner ~= ARGV[1] then
-  return {'lost'}
+-- KEYS: slot, counter    ARGV: nonce, ttl ms, token
+local found = redis.call('MGET', KEYS[1], KEYS[2])
+local owner = found[1]
+if owner and string.sub(owner, 1, #ARGV[1] + 1) ~= ARGV[1] .. ' ' then
+  return 'lost'
 end
-local counter = math.max(tonumber(redis.call('GET', KEYS[2]) or '0'), tonumber(ARGV[3]))
-redis.call('SET', KEYS[2], string.format('%.0f', counter), 'PX', ARGV[4])
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+local counter = math.max(tonumber(found[2] or '0'), tonumber(ARGV[3]))
+redis.call('SET', KEYS[2], string.format('%.0f', counter), 'PX', RETENTION_MS)
+redis.call('SET', KEYS[1], owner or (ARGV[1] .. ' '), 'PX', ARGV[2])
 if owner then
-  return {'held'}
+  return 'held'
 end
-return {'replanted'}
+return 'replanted'

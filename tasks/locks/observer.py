@@ -1,0 +1,28 @@
+"""What a lock backend tells about its work; the metrics listen, tests may too."""
+
+from typing import Protocol
+
+
+class LockObserver(Protocol):
+    def round_done(
+        self, operation: str, outcome: str, seconds: float, *, second_round: bool, margin: int
+    ) -> None:
+        """``operation``: acquire, extend, release. ``outcome``: granted, busy, no_quorum, lost,
+        released, not_held. ``margin``: grants beyond the quorum."""
+
+    def node_answered(self, node: str, seconds: float) -> None: ...
+
+    def node_failed(self, node: str, reason: str) -> None: ...
+
+
+class SilentObserver:
+    def round_done(
+        self, operation: str, outcome: str, seconds: float, *, second_round: bool, margin: int
+    ) -> None:
+        return
+
+    def node_answered(self, node: str, seconds: float) -> None:
+        return
+
+    def node_failed(self, node: str, reason: str) -> None:
+        return

@@ -1,0 +1,3 @@
+-- KEYS: waiting list    ARGV: waiter
+redis.call('ZREM', KEYS[1], ARGV[1])
+return 'withdrawn'

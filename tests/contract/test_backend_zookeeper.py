@@ -1,0 +1,116 @@
+"""What is particular to leases in ZooKeeper."""
+
+import time
+from collections.abc import Callable, Iterator
+from uuid import uuid4
+
+import pytest
+from kazoo.client import KazooClient
+
+from tasks.errors import LeaseBusy, LeaseLost, QuorumUnavailable
+from tasks.guard import single_flight
+from tasks.locks.zookeeper import ZooKeeperLocks
+from tests.contract.backend_maker import MAX_TTL
+from tests.contract.backend_rigs import StoreRig
+from tests.contract.store_servers import ZooKeeperServer
+from tests.contract.waiting import wait_until
+
+MakeLocks = Callable[..., ZooKeeperLocks]
+
+
+@pytest.fixture
+def locks(zookeeper: StoreRig, zookeeper_server: ZooKeeperServer) -> Iterator[MakeLocks]:
+    made: list[ZooKeeperLocks] = []
+
+    def make(**options: object) -> ZooKeeperLocks:
+        options = {"prefix": uuid4().hex, "max_ttl": MAX_TTL, "timeout": 5.0, **options}
+        made.append(ZooKeeperLocks(zookeeper_server.hosts, **options))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def plain(zookeeper: StoreRig, zookeeper_server: ZooKeeperServer) -> Iterator[KazooClient]:
+    client = KazooClient(zookeeper_server.hosts[0])
+    client.start(timeout=10)
+    yield client
+    client.stop()
+    client.close()
+
+
+def _nodes(plain: KazooClient, prefix: str) -> list[str]:
+    root = f"/{prefix}-locks"
+    return [name for folder in plain.get_children(root) for name in
+            plain.get_children(f"{root}/{folder}")]  # fmt: skip
+
+
+def test_an_expired_session_loses_its_leases(
+    locks: MakeLocks, zookeeper_server: ZooKeeperServer
+) -> None:
+    alice, bob = locks(prefix="expired"), locks(prefix="expired")
+    lease = alice.acquire("order:1", ttl=MAX_TTL)
+    # Whoever closes a session ends it for all who use it.
+    thief = KazooClient(zookeeper_server.hosts[0], client_id=alice._session._client.client_id)
+    thief.start(timeout=10)
+    thief.stop()
+    thief.close()
+    with single_flight("order:1", ttl=MAX_TTL, wait=1.0, backend=bob) as held:
+        assert held.token > lease.token
+        with pytest.raises(LeaseLost):
+            alice.extend(lease)
+        assert alice.release(lease) is False
+        wait_until(lambda: _is_busy(alice, "order:1"))
+        held.ensure()
+
+
+def _is_busy(one: ZooKeeperLocks, key: str) -> bool:
+    try:
+        one.release(one.acquire(key, ttl=1.0))
+    except LeaseBusy:
+        return True
+    except QuorumUnavailable:
+        return False
+    return False
+
+
+def test_the_token_is_the_nodes_transaction(locks: MakeLocks, plain: KazooClient) -> None:
+    one = locks(prefix="token")
+    lease = one.acquire("order:1", ttl=MAX_TTL)
+    root = plain.exists("/token-locks")
+    node = plain.exists(lease.nonce)
+    assert lease.token - root.ctime * 1000 == node.czxid - root.czxid
+    assert one.release(lease)
+
+
+def test_tokens_rise_when_the_ensemble_is_set_up_anew(locks: MakeLocks, plain: KazooClient) -> None:
+    before = locks(prefix="anew")
+    lease = before.acquire("order:1", ttl=MAX_TTL)
+    before.release(lease)
+    plain.delete("/anew-locks", recursive=True)
+    time.sleep(0.002)
+    assert locks(prefix="anew").acquire("order:1", ttl=MAX_TTL).token > lease.token
+
+
+def test_nothing_stays_behind(locks: MakeLocks, plain: KazooClient) -> None:
+    one = locks(prefix="tidy")
+    held = one.acquire("held", ttl=MAX_TTL)
+    for turn in range(50):
+        one.release(one.acquire(f"order:{turn}", ttl=1.0))
+        with pytest.raises(LeaseBusy):
+            one.acquire("held", ttl=1.0)
+    assert one.release(held) is True
+    wait_until(lambda: _nodes(plain, "tidy") == [])
+
+
+def test_a_session_shorter_than_a_lease_is_refused(locks: MakeLocks) -> None:
+    one = locks(max_ttl=100.0)
+    with pytest.raises(QuorumUnavailable, match="raise its maxSessionTimeout"):
+        one.acquire("order:1", ttl=1.0)
+
+
+def test_an_ensemble_without_servers_is_refused() -> None:
+    with pytest.raises(ValueError, match="There is no ZooKeeper server"):
+        ZooKeeperLocks([], prefix="x", max_ttl=1.0, timeout=1.0)

@@ -19,6 +19,12 @@ def _demo(argv: list[str]) -> int:
     return run.main(argv)
 
 
+def _bench(argv: list[str]) -> int:
+    from ops.bench import benches  # noqa: PLC0415 - brings in the application's locks
+
+    return benches.main(argv)
+
+
 def _help(_: list[str]) -> int:
     print(help_text())
     return 0
@@ -31,6 +37,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], int], str]] = {
     "logs": (commands.logs, "the end of the logs: ./dev logs [part] [-f] [-n LINES]"),
     "demo": (_demo, "shoppers buy over HTTP on a stack of their own, then the audit"),
     "test": (tests.main, "all tests, on private servers: ./dev test [arguments of pytest]"),
+    "bench": (_bench, "measurements on private servers: ./dev bench locks [--quick]"),
     "check": (check.main, "the static gates: style, types, layers, settings, migrations, compose"),
     "audit": (commands.audit, "compare orders, stock, payments and mails of the running stack"),
     "manage": (commands.manage, "any manage.py command in the running stack: ./dev manage shell"),

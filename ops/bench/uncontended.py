@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ops.bench.entrants import ENTRANTS, FLOOR, GUARD, OWN
 from ops.bench.figures import Bar, Measure, Row, Spread, ratio
-from ops.bench.track import Racer, racers
+from ops.bench.track import ANSWER_SECONDS, Racer, racers
 
 QUORUM_PEERS = ("pottery", "redlock-ng", "redlock-ng async", "redlock-py")
 SINGLE_PEERS = ("redis-py Lock", "python-redis-lock")
@@ -63,7 +63,7 @@ def _interleaved(
 
 
 def _run(racer: Racer, seconds: float) -> float:
-    answer = racer.ask({"do": "cycles", "seconds": seconds})
+    answer = racer.ask({"do": "cycles", "seconds": seconds}, ANSWER_SECONDS)
     return float(answer["median"]) * 1_000_000
 
 

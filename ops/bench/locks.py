@@ -31,7 +31,7 @@ class Effort:
     load: Load
 
 
-FULL = Effort(Pace(15, 0.25), Crowd(3), Load(7, 3_000))
+FULL = Effort(Pace(15, 0.25), Crowd(3), Load(5, 1_500))
 QUICK = Effort(Pace(3, 0.05), Crowd(1, sections=20, limit_seconds=5), Load(1, 300))
 
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from ops.bench.entrants import ENTRANTS, Entrant
 from ops.bench.nodes import PREFIX
@@ -27,8 +28,9 @@ def own_settings(lock_urls: Sequence[str]) -> dict[str, str]:
 class Racer(Told):
     """One contender in a process of its own."""
 
-    def __init__(self, entrant: Entrant, urls: Sequence[str], python: Path) -> None:
+    def __init__(self, entrant: Entrant, urls: Sequence[str], python: Path, metrics: str) -> None:
         environ = _environment([] if entrant.database else urls)
+        environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
         super().__init__(entrant.name, [str(python), "-m", "ops.bench.racer"], environ)
         # Not in its arguments, which every user of the machine may read.
         self.ask({"place": entrant.place, "urls": list(urls)}, ANSWER_SECONDS)
@@ -42,11 +44,13 @@ def racers(
 ) -> Iterator[list[Racer]]:
     """A running process for each name, in this order; all ended at the end."""
     with ExitStack() as stack:
+        # Where the numbers of all processes of an installation meet.
+        metrics = stack.enter_context(TemporaryDirectory(prefix="soldonce-bench-"))
         started = []
         for name in names:
             entrant = ENTRANTS[name]
             python = python_for(entrant.requirements, say)
-            started.append(stack.enter_context(Racer(entrant, urls_of(entrant), python)))
+            started.append(stack.enter_context(Racer(entrant, urls_of(entrant), python, metrics)))
         yield started
 
 

@@ -21,6 +21,10 @@ class Contender:
         """Give back what ``acquire`` gave."""
         raise NotImplementedError
 
+    def facts(self) -> dict[str, float]:
+        """What one should know about how it was measured, by name."""
+        return {}
+
     def cycles(self, keys: Sequence[str], seconds: float) -> list[float]:
         """Acquire and release free keys in turn for so long; the seconds of each cycle."""
         taken: list[float] = []

@@ -23,6 +23,9 @@ class Backend(Contender):
     def release(self, held: object) -> None:
         self._backend.release(held)  # type: ignore[arg-type]  # what acquire gave
 
+    def facts(self) -> dict[str, float]:
+        return {"metrics on": float(getattr(self._backend, "_observer", None) is not None)}
+
 
 class Guard(Contender):
     """``single_flight``: the backend with waiting and renewal."""

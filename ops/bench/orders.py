@@ -1,7 +1,9 @@
 """A process that takes orders as JSON lines and answers each with one."""
 
 import json
+import os
 import select
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -23,6 +25,8 @@ class Told:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            # A group of its own, so that what it forks ends with it.
+            start_new_session=True,
         )
         self._orders = cast(IO[str], self._process.stdin)
         self._answers = cast(IO[str], self._process.stdout)
@@ -36,7 +40,7 @@ class Told:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._process.kill()
+        os.killpg(self._process.pid, signal.SIGKILL)
         self._process.communicate(timeout=10)
 
     def ask(self, order: Mapping[str, Any], seconds: float) -> dict[str, Any]:

@@ -13,16 +13,16 @@ INTERRUPTED = 130
 FAILED = 2
 
 
-def _demo(argv: list[str]) -> int:
-    from ops.demo import run  # noqa: PLC0415 - brings in a browser's worth of packages
-
-    return run.main(argv)
-
-
 def _bench(argv: list[str]) -> int:
     from ops.bench import benches  # noqa: PLC0415 - brings in the application's locks
 
     return benches.main(argv)
+
+
+def _demo(argv: list[str]) -> int:
+    from ops.demo import run  # noqa: PLC0415 - brings in a browser's worth of packages
+
+    return run.main(argv)
 
 
 def _help(_: list[str]) -> int:

@@ -71,7 +71,7 @@ def _contend(make: Callable[[], Contender], order: dict[str, Any]) -> dict[str, 
         workers.append(worker)
         ends.append(here)
     limit = time.monotonic() + order["limit_seconds"] + _MARGIN_SECONDS
-    told = [end.recv() if end.poll(max(0.0, limit - time.monotonic())) else None for end in ends]
+    told = [_told(end, limit) for end in ends]
     for worker in workers:
         worker.join(timeout=5)
         if worker.is_alive():
@@ -79,6 +79,17 @@ def _contend(make: Callable[[], Contender], order: dict[str, Any]) -> dict[str, 
     if None in told:
         return {"failed": "a process of this contender did not come to its end"}
     return {"processes": told}
+
+
+def _told(end: Connection, limit: float) -> dict[str, Any] | None:
+    """What a process has to say; None when it died, or is silent until ``limit``."""
+    try:
+        if end.poll(max(0.0, limit - time.monotonic())):
+            said: dict[str, Any] = end.recv()
+            return said
+    except EOFError:
+        pass
+    return None
 
 
 def _sections(

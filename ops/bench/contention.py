@@ -48,6 +48,8 @@ class Heat:
     overlaps: int
     longest_run: int
     """Most sections in a row by one process."""
+    refusals: int
+    """How often a contender gave up or found no quorum, and had to be asked again."""
     cut_off: bool
 
 
@@ -118,6 +120,7 @@ def read_heat(processes: list[dict[str, Any]], wanted: int) -> Heat:
         total=elapsed * wanted / done,
         overlaps=max(by_times, by_witness),
         longest_run=max((len(list(g)) for _, g in groupby(s[3] for s in sections)), default=0),
+        refusals=sum(told["refusals"] for told in processes),
         cut_off=len(sections) < wanted,
     )
 
@@ -134,6 +137,7 @@ def _row(name: str, heats: list[Heat]) -> Row:
             "worst wait": waits[-1] if waits else 0.0,
             "overlaps": sum(heat.overlaps for heat in heats),
             "longest run": max(heat.longest_run for heat in heats),
+            "gave up": sum(heat.refusals for heat in heats),
             "rounds cut off": sum(heat.cut_off for heat in heats),
         },
     )

@@ -100,22 +100,26 @@ def _sections(
     clock, key, witness = time.monotonic, order["key"], order["witness"]
     hold, deadline = order["hold_seconds"], 0.0
     done: list[tuple[float, float, float]] = []
-    overlaps = 0
+    overlaps = refusals = 0
     _warm(contender)
     barrier.wait(timeout=60)
     began_at = clock()
     deadline = began_at + order["limit_seconds"]
+    asked_at = began_at
     while len(done) < order["sections"] and clock() < deadline:
-        asked_at = clock()
         held = contender.acquire(key, order["limit_seconds"])
         if held is None:
+            # The wait goes on: whoever wanted the key still wants it.
+            refusals += 1
             continue
         inside_at = clock()
         overlaps += _inside(witness, hold)
         left_at = clock()
         contender.release(held)
         done.append((inside_at - asked_at, inside_at, left_at))
-    out.send({"began_at": began_at, "ended_at": clock(), "overlaps": overlaps, "sections": done})
+        asked_at = clock()
+    facts = {"began_at": began_at, "ended_at": clock(), "overlaps": overlaps, "refusals": refusals}
+    out.send({**facts, "sections": done})
     out.close()
 
 

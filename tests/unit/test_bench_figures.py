@@ -12,7 +12,8 @@ def told(*sections: tuple[float, float, float], overlaps: int = 0) -> dict[str, 
     """What one process tells: each section as (wait, inside, left)."""
     ended_at = max((left for _, _, left in sections), default=0.0)
     listed = [list(section) for section in sections]
-    return {"began_at": 0.0, "ended_at": ended_at, "overlaps": overlaps, "sections": listed}
+    facts = {"began_at": 0.0, "ended_at": ended_at, "overlaps": overlaps, "refusals": 0}
+    return {**facts, "sections": listed}
 
 
 def test_a_ratio_is_taken_within_each_round() -> None:

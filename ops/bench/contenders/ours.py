@@ -33,17 +33,17 @@ class Guard(Contender):
     def __init__(self, urls: Sequence[str]) -> None:
         super().__init__(urls)
         django.setup()
-        from tasks.errors import LeaseBusy  # noqa: PLC0415 - needs the settings
+        from tasks.errors import LeaseBusy, QuorumUnavailable  # noqa: PLC0415 - needs the settings
         from tasks.guard import single_flight  # noqa: PLC0415 - needs the settings
 
-        self._busy = LeaseBusy
+        self._refusals = (LeaseBusy, QuorumUnavailable)
         self._section = single_flight
 
     def acquire(self, key: str, timeout: float) -> object | None:
         section = self._section(key, ttl=TTL_SECONDS, wait=timeout)
         try:
             section.__enter__()
-        except self._busy:
+        except self._refusals:
             return None
         return section
 

@@ -14,6 +14,12 @@ INTERRUPTED = 130
 FAILED = 2
 
 
+def _bench(argv: list[str]) -> int:
+    from ops.bench import benches  # noqa: PLC0415 - brings in the application's locks
+
+    return benches.main(argv)
+
+
 def _demo(argv: list[str]) -> int:
     from ops.demo import run  # noqa: PLC0415 - brings in a browser's worth of packages
 
@@ -38,6 +44,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], int], str]] = {
     "logs": (commands.logs, "the end of the logs: ./dev logs [part] [-f] [-n LINES]"),
     "demo": (_demo, "shoppers buy over HTTP on a stack of their own, then the audit"),
     "test": (tests.main, "all tests, on private servers: ./dev test [arguments of pytest]"),
+    "bench": (_bench, "measurements on private servers: ./dev bench locks [--quick]"),
     "check": (check.main, "the static gates: style, types, layers, settings, migrations, compose"),
     "check-locks": (
         _check_locks,

@@ -1,0 +1,1 @@
+"""Measurements against what others offer, on private servers: ``./dev bench``."""

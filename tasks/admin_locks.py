@@ -20,7 +20,8 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from tasks.admin_base import ReadOnlyAdmin, badge
 from tasks.errors import TaskError
 from tasks.lock_inspection import InspectableBackend, LeaseSeen, find, force_release
-from tasks.locks.backend import LockBackend, get_backend
+from tasks.locks.backend import LockBackend
+from tasks.locks.chosen import get_backend
 from tasks.locks.holder import Holder
 from tasks.models import LockRelease
 

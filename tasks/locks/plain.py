@@ -7,7 +7,8 @@ from django.conf import settings
 
 from tasks.clock import SYSTEM_CLOCK, Clock
 from tasks.errors import LeaseBusy, QuorumUnavailable
-from tasks.locks.backend import LockBackend, get_backend
+from tasks.locks.backend import LockBackend
+from tasks.locks.chosen import get_backend
 from tasks.locks.held import HeldLease
 from tasks.locks.holder import describe_here
 from tasks.locks.lease import Lease

@@ -12,7 +12,7 @@ from django.db import transaction
 from tasks.errors import LeaseBusy, QuorumUnavailable
 from tasks.guard import single_flight
 from tasks.locks import lease_rows
-from tasks.locks.backend import forget_backend, get_backend
+from tasks.locks.chosen import forget_backend, get_backend
 from tasks.locks.database import DatabaseLocks
 from tests.contract.backend_maker import MAX_TTL
 from tests.contract.backend_rigs import StoreRig

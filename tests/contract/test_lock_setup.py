@@ -12,8 +12,8 @@ from django.core.management import CommandError, call_command
 
 from tasks.errors import LeaseBusy, QuorumUnavailable
 from tasks.guard import single_flight
-from tasks.locks.backend import forget_backend, get_backend
 from tasks.locks.bootstrap import NodeNotNew, mark_ready
+from tasks.locks.chosen import forget_backend, get_backend
 from tasks.locks.limits import CLOCK_ALLOWANCE_SECONDS
 from tasks.locks.redlock import Redlock
 from tests.contract.conftest import MakeClient

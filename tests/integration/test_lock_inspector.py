@@ -13,7 +13,7 @@ from django.urls import reverse
 from tasks import admin_locks
 from tasks.errors import LeaseBusy, QuorumUnavailable
 from tasks.lock_inspection import InspectableBackend
-from tasks.locks.backend import get_backend
+from tasks.locks.chosen import get_backend
 from tasks.locks.holder import describe_here
 from tasks.locks.plain import lock
 from tasks.models import LockRelease

@@ -17,7 +17,7 @@ from tasks import fencing
 from tasks.base import PlatformTask, platform_task
 from tasks.delivery import HEADER
 from tasks.errors import LeaseBusy, LeaseLost, Permanent, QuorumUnavailable
-from tasks.locks import backend as backends
+from tasks.locks import chosen as backends
 from tasks.locks.held import HeldLease
 from tasks.locks.metrics import METRICS
 from tasks.locks.plain import lock

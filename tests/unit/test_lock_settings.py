@@ -8,7 +8,7 @@ from django.conf import LazySettings
 from django.core.exceptions import ImproperlyConfigured
 
 from ops.stack.layout import CHECKOUT
-from tasks.locks.backend import forget_backend, get_backend
+from tasks.locks.chosen import forget_backend, get_backend
 
 _ZOOKEEPER = {"LOCK_BACKEND": "zookeeper", "ZOOKEEPER_HOSTS": "zk1:2181,zk2:2181"}
 

@@ -13,7 +13,7 @@ class Backend(Contender):
     def __init__(self, urls: Sequence[str]) -> None:
         super().__init__(urls)
         django.setup()
-        from tasks.locks.backend import get_backend  # noqa: PLC0415 - needs the settings
+        from tasks.locks.chosen import get_backend  # noqa: PLC0415 - needs the settings
 
         self._backend = get_backend()
 

@@ -73,6 +73,8 @@ class Redlock:
         self._lock = threading.Lock()
         self._fanout = self._new_fanout()
         self._entered = _Entered(self)
+        # By nonce: our name as a waiter, and the waiter who is to be next.
+        self._handovers: dict[str, tuple[str, str]] = {}
         self._bell = self._new_bell()
         _ALIVE.add(self)
 
@@ -121,6 +123,8 @@ class Redlock:
             decision = attempt.decision
             if type(decision) is Won and now < valid_until:
                 self._largest_seen = max(self._largest_seen, decision.token)
+                if waiter or attempt.next:
+                    self._handovers[nonce] = waiter, attempt.next
                 self._tell("granted", now - started, attempt)
                 return Lease(key, nonce, decision.token, ttl, valid_until, now, sent)
             self._note(attempt.answers)
@@ -179,7 +183,9 @@ class Redlock:
     def _release(self, key: str, nonce: str, nodes: Sequence[int]) -> bool:
         with self._entered as fanout:
             started = self._clock.monotonic()
-            vote = VoteRound(Release(key, nonce), len(self._urls), nodes)
+            waiter, after_us = self._handovers.pop(nonce, ("", ""))
+            request = Release(key, nonce, waiter, after_us)
+            vote = VoteRound(request, len(self._urls), nodes)
             self._drive(fanout, vote, started + self._timeout)
             passed = vote.passed
             if self._observer is not None:

@@ -52,6 +52,8 @@ class AcquireRound:
         self._token: int | None = None
         self.decision: Decision = WAITING
         self.over = False
+        self.next = ""
+        """Who should get the key after us."""
 
     @property
     def confirmed(self) -> bool:
@@ -68,6 +70,8 @@ class AcquireRound:
         self.answers[node] = reply
         if type(reply) is Granted:
             self.votes += 1
+            if reply.next:
+                self.next = reply.next
             if self.votes < self._quorum and self._token is None:
                 return None  # the common case: nothing can follow from it yet
         return self._judge()

@@ -19,7 +19,7 @@ _MEMORY_MB = 8.0
 
 @dataclass(frozen=True)
 class Growth:
-    """Differences between after the warm-up and the end."""
+    """What is there, or how much more than after the warm-up."""
 
     threads: int
     files: int
@@ -27,6 +27,15 @@ class Growth:
     """Of the clients, as the nodes count them."""
     keys: int
     memory_mb: float
+
+    def since(self, before: "Growth") -> "Growth":
+        return Growth(
+            self.threads - before.threads,
+            self.files - before.files,
+            self.connections - before.connections,
+            self.keys - before.keys,
+            self.memory_mb - before.memory_mb,
+        )
 
     @property
     def nothing(self) -> bool:
@@ -45,7 +54,7 @@ def measure_growth(cycles: int, size: int = 3) -> Growth:
             after = _look(nodes)
         finally:
             backend.close()
-    return Growth(*(b - a for a, b in zip(before, after, strict=True)))
+    return after.since(before)
 
 
 def _run(backend: Redlock, cycles: int) -> None:
@@ -53,7 +62,7 @@ def _run(backend: Redlock, cycles: int) -> None:
         assert backend.release(backend.acquire(f"cycle:{number % 50}", ttl=1.0))
 
 
-def _look(nodes: Nodes) -> tuple[int, int, int, int, float]:
+def _look(nodes: Nodes) -> Growth:
     gc.collect()
     wait_until(lambda: nodes.slots() == [])
     connections = keys = 0
@@ -63,4 +72,4 @@ def _look(nodes: Nodes) -> tuple[int, int, int, int, float]:
             keys += plain.dbsize()
     process = psutil.Process(os.getpid())
     memory_mb = process.memory_info().rss / 1e6
-    return threading.active_count(), process.num_fds(), connections, keys, memory_mb
+    return Growth(threading.active_count(), process.num_fds(), connections, keys, memory_mb)

@@ -57,4 +57,11 @@ else
   call('SET', KEYS[2], string.format('%.0f', counter), 'PX', RETENTION_MS)
 end
 call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+
+local first = call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
+-- Handing over costs a switch of processes, so whoever comes by may go first for a while: the
+-- longer, the more are waiting.
+if first[1] and now - tonumber(first[2]) >= DUE_MS * call('ZCARD', KEYS[4]) then
+  return {'granted', counter, first[1]}
+end
 return counter

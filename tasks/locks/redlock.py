@@ -23,6 +23,7 @@ from tasks.locks.limits import (
     PROPOSAL_LEAD_SECONDS,
     RETENTION_SECONDS,
     check_key,
+    check_prefix,
     check_ttl,
     check_urls,
     drift,
@@ -54,6 +55,7 @@ class Redlock:
     ) -> None:
         """``max_ttl``, ``node_timeout`` and ``retention`` in seconds. Raises ValueError."""
         check_urls(urls)
+        check_prefix(prefix)
         quarantine = max_ttl + CLOCK_ALLOWANCE_SECONDS
         if retention <= quarantine:
             raise ValueError(f"retention must exceed max_ttl + {CLOCK_ALLOWANCE_SECONDS:g} s.")

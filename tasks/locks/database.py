@@ -106,7 +106,7 @@ class DatabaseLocks:
         try:
             if left <= 0:
                 raise DatabaseAway("it ran out before it was extended")
-            with self._entered(min(self._timeout, left)) as deadline:
+            with self._entered(min(self._timeout, left), insist=True) as deadline:
                 held = self._run(lease_rows.EXTEND, lease.key, values, deadline)
         except DatabaseAway as away:
             self._tell("extend", "lost", started)
@@ -152,12 +152,15 @@ class DatabaseLocks:
     # -- the connection -------------------------------------------------------
 
     @contextmanager
-    def _entered(self, limit: float) -> Iterator[float]:
-        """The connection to ourselves until the deadline that is handed out."""
+    def _entered(self, limit: float, *, insist: bool = False) -> Iterator[float]:
+        """The connection to ourselves until the deadline that is handed out. ``insist``: a lease
+        is at stake, so a server that was away a moment ago is tried all the same."""
         deadline = self._clock.monotonic() + limit
         if not self._lock.acquire(timeout=limit):
             raise DatabaseAway("another thread still waits for it")
         try:
+            if insist:
+                self._session.insist()
             if self._doubtful:
                 nobodys = {"owners": [*self._doubtful], "names": [*self._doubtful.values()]}
                 self._run(lease_rows.GIVE_BACK, "", nobodys, deadline)

@@ -78,6 +78,10 @@ class PostgresSession:
             raise DatabaseAway(str(away)) from away
         return self._run(statement, values, deadline)
 
+    def insist(self) -> None:
+        """Connect with the next statement, however short ago that failed."""
+        self._next_try_at = 0.0
+
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()

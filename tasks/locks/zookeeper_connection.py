@@ -48,8 +48,9 @@ class ZooKeeperConnection:
         """Its nodes are gone, and the next ensemble may be another one."""
         self._unanswered = None
 
-    def usable(self, deadline: float) -> KazooClient:
-        """The client, connected and not known to be silent."""
+    def usable(self, deadline: float, *, patient: bool = False) -> KazooClient:
+        """The client, connected and not known to be silent. ``patient``: waits for a connection
+        until the deadline, however long there was none."""
         with self._starting:
             client = self._client = self._client or self._connect()
         now = time.monotonic()
@@ -57,7 +58,7 @@ class ZooKeeperConnection:
             raise EnsembleAway(f"it has not answered for {now - self._silent_since:.1f} s")
         self._unanswered = None
         if not client.connected:
-            patient = now - self._away_since < _PATIENCE_SECONDS
+            patient = patient or now - self._away_since < _PATIENCE_SECONDS
             if not (patient and self._connected.wait(max(0.0, deadline - now))):
                 raise EnsembleAway("there is no connection")
         return client
@@ -86,7 +87,7 @@ class ZooKeeperConnection:
         client = KazooClient(
             self.place,
             timeout=self._wanted_seconds,
-            connection_retry=KazooRetry(max_tries=-1, delay=0.05, max_delay=2.0),
+            connection_retry=KazooRetry(max_tries=-1, delay=0.05, max_delay=0.5),
         )
         self._connected = threading.Event()
         self._away_since = time.monotonic()

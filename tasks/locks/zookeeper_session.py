@@ -62,8 +62,9 @@ class ZooKeeperSession(ZooKeeperConnection):
         return content, stat
 
     def write(self, path: str, content: bytes, deadline: float) -> None:
-        """Replace a node's content."""
-        self.result(self._ready(deadline).set_async(path, content), deadline)
+        """Replace a node's content; worth a wait for the connection."""
+        client = self.usable(deadline, patient=True)
+        self.result(client.set_async(path, content), deadline)
 
     def remove_version(self, path: str, version: int, deadline: float) -> None:
         """Remove a node unless it was written after this version."""

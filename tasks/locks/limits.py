@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from tasks.locks.node import label
 
@@ -59,6 +60,7 @@ def check_prefix(prefix: str) -> None:
         )
 
 
+@lru_cache
 def check_key(key: str) -> None:
     """Raises ValueError."""
     if not key or not key.isprintable() or any(c in "{} " for c in key):

@@ -8,6 +8,7 @@ import secrets
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from weakref import WeakSet
 
 from tasks.clock import SYSTEM_CLOCK, Clock
@@ -281,8 +282,9 @@ class _Entered:
             backend._lock.release()
 
 
-def _indices(mask: int) -> list[int]:
-    return [index for index in range(mask.bit_length()) if mask >> index & 1]
+@lru_cache
+def _indices(mask: int) -> tuple[int, ...]:
+    return tuple(index for index in range(mask.bit_length()) if mask >> index & 1)
 
 
 _ALIVE: WeakSet[Redlock] = WeakSet()

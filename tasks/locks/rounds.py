@@ -4,7 +4,7 @@ A round starts with requests, takes replies in any order, and says what to send 
 over. The driver in ``redlock`` feeds it from sockets; a model check can feed it from a simulation.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from tasks.locks.decision import WAITING, Decision, NeedConfirm, Waiting, decide, majority
@@ -101,15 +101,15 @@ class VoteRound:
 
     confirmed = False
 
-    def __init__(self, request: Extend | Release, size: int, nodes: Iterable[int]) -> None:
+    def __init__(self, request: Extend | Release, size: int, nodes: Sequence[int]) -> None:
         self.operation = "extend" if isinstance(request, Extend) else "release"
         self._request = request
         self._wanted = Held if isinstance(request, Extend) else Released
         self._quorum = majority(size)
-        self._nodes = tuple(nodes)
-        self._open = len(self._nodes)
+        self._nodes = nodes
+        self._open = len(nodes)
         self.votes = 0
-        self._judge()
+        self.over = self._open < self._quorum
 
     def opening(self) -> Outgoing:
         return self._nodes, self._request
@@ -118,7 +118,7 @@ class VoteRound:
         self._open -= 1
         if type(reply) is self._wanted:
             self.votes += 1
-        self._judge()
+        self.over = self.votes >= self._quorum or self.votes + self._open < self._quorum
         return None
 
     @property
@@ -127,7 +127,4 @@ class VoteRound:
 
     def give_up(self) -> None:
         self._open = 0
-        self._judge()
-
-    def _judge(self) -> None:
-        self.over = self.votes >= self._quorum or self.votes + self._open < self._quorum
+        self.over = True

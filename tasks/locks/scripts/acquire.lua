@@ -58,10 +58,13 @@ else
 end
 call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 
-local first = call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
+local waiting = call('ZCARD', KEYS[4])
 -- Handing over costs a switch of processes, so whoever comes by may go first for a while: the
 -- longer, the more are waiting.
-if first[1] and now - tonumber(first[2]) >= DUE_MS * call('ZCARD', KEYS[4]) then
-  return {'granted', counter, first[1]}
+if waiting > 0 then
+  local first = call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
+  if now - tonumber(first[2]) >= DUE_MS * waiting then
+    return {'granted', counter, first[1]}
+  end
 end
 return counter

@@ -14,11 +14,12 @@ if next and next ~= '' then
   redis.call('SET', KEYS[1], '~' .. next, 'PX', 20)
 else
   redis.call('DEL', KEYS[1])
-  local first = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
-  if first[1] then
+  local waiting = redis.call('ZCARD', KEYS[2])
+  if waiting > 0 then
+    local first = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
     local time = redis.call('TIME')
     local waited = time[1] * 1000 + math.floor(time[2] / 1000) - tonumber(first[2])
-    if waited >= DUE_MS * redis.call('ZCARD', KEYS[2]) then
+    if waited >= DUE_MS * waiting then
       next = first[1]
     end
   end

@@ -43,12 +43,16 @@ def _explore(seeds: range, processes: int) -> bool:
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         jobs: list[Future[tuple[Counter[str], list[str]]]] = []
         jobs += [pool.submit(explore_batch, batch) for batch in batches]
-        for done, job in enumerate(as_completed(jobs), 1):
-            batch_counts, batch_broken = job.result()
-            counts.update(batch_counts)
-            broken += batch_broken
-            if done % 40 == 0:
-                print(f"  {done * _BATCH:>9,} schedules, {len(broken)} broken", flush=True)
+        try:
+            for done, job in enumerate(as_completed(jobs), 1):
+                batch_counts, batch_broken = job.result()
+                counts.update(batch_counts)
+                broken += batch_broken
+                if done % 40 == 0:
+                    print(f"  {done * _BATCH:>9,} schedules, {len(broken)} broken", flush=True)
+        finally:
+            # Interrupted: what has not begun yet is not begun any more.
+            pool.shutdown(wait=False, cancel_futures=True)
     seconds = time.monotonic() - began
     print(f"{len(seeds):,} schedules in {seconds:.0f} s on {processes} processes: " + _text(counts))
     print("\n".join(broken[:_SHOWN]) or "No promise was broken.")

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,13 +110,15 @@ def missing_message(names: Iterable[str]) -> str:
     """One screen: what is missing and the three ways on."""
     programs = [PROGRAMS[name] for name in names]
     packages = " ".join(sorted({program.package for program in programs}))
+    line = f"sudo apt-get install --no-install-recommends {packages}"
+    install = textwrap.wrap(line, 84, break_on_hyphens=False)
     variables = sorted({variable for program in programs for variable in program.variables})
     lines = [
         f"Missing on this machine: {', '.join(program.name for program in programs)}.",
         "",
         "Three ways on:",
         "  1. Install them, for instance with",
-        f"       sudo apt-get install --no-install-recommends {packages}",
+        "       " + " \\\n         ".join(install),
         "     and run this again.",
     ]
     if variables:

@@ -63,6 +63,8 @@ class AsyncRedlock:
         self._clock = clock
         self._observer = observer
         self._largest_seen = 0
+        # By nonce: the waiter of another client who is to be next.
+        self._next: dict[str, str] = {}
 
     async def acquire(self, key: str, *, ttl: float, holder: str = "") -> Lease:
         """One attempt. Raises LeaseBusy, QuorumUnavailable, or ValueError for a bad key or TTL.
@@ -86,6 +88,8 @@ class AsyncRedlock:
             decision = attempt.decision
             if isinstance(decision, Won) and now < valid_until:
                 won = True
+                if attempt.next:
+                    self._next[nonce] = attempt.next
                 self._tell("granted", now - started, attempt)
                 return Lease(key, nonce, decision.token, ttl, valid_until, now, _mask(sent))
         finally:
@@ -124,7 +128,7 @@ class AsyncRedlock:
         cancellation does not keep the key taken. Never raises for faults of nodes."""
         started = self._clock.monotonic()
         # To all nodes, since an extension that was cancelled may have planted it anywhere.
-        request = Release(lease.key, lease.nonce)
+        request = Release(lease.key, lease.nonce, next=self._next.pop(lease.nonce, ""))
         vote = VoteRound(request, len(self._nodes), range(len(self._nodes)))
         await self._drive(vote, started + self._timeout, set())
         seconds = self._clock.monotonic() - started

@@ -34,7 +34,6 @@ class Bell:
         self._changed = threading.Condition()
         self._expected: set[str] = set()
         self._called: set[str] = set()
-        self._count = 0
         self._reading = False
         self._connection: Any = None
         self._sock: socket.socket | None = None
@@ -46,12 +45,13 @@ class Bell:
         self._node = len(urls) - 1
 
     def expect(self) -> str:
-        """The name of a new waiter, by which scripts call it."""
+        """The name by which scripts call this thread. The same each time: whoever is called too
+        late is mostly waiting again."""
+        name = f"{self._name}.{threading.get_ident()}"
         with self._changed:
-            self._count += 1
-            name = f"{self._name}.{self._count}"
             self._expected.add(name)
-            return name
+            self._called.discard(name)
+        return name
 
     def forget(self, name: str) -> None:
         with self._changed:

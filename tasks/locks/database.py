@@ -18,7 +18,7 @@ from tasks.locks import lease_rows
 from tasks.locks.lease import Lease
 from tasks.locks.limits import RETENTION_SECONDS, check_key, check_ttl, drift
 from tasks.locks.observer import LockObserver, SilentObserver
-from tasks.locks.postgres_session import DatabaseAway, PostgresSession, Row
+from tasks.locks.postgres_session import DatabaseAway, NotAsked, PostgresSession, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,11 @@ class DatabaseLocks:
         try:
             with self._entered(min(self._timeout, ttl)) as deadline:
                 self._doubtful[nonce] = self._name(key)
-                rows = self._run(lease_rows.ACQUIRE, key, values, deadline)
+                try:
+                    rows = self._run(lease_rows.ACQUIRE, key, values, deadline)
+                except NotAsked:
+                    del self._doubtful[nonce]
+                    raise
                 del self._doubtful[nonce]
                 now = self._clock.monotonic()
                 token, left = rows[0] if rows else (None, 0.0)
@@ -102,7 +106,7 @@ class DatabaseLocks:
         try:
             if left <= 0:
                 raise DatabaseAway("it ran out before it was extended")
-            with self._entered(min(self._timeout, left)) as deadline:
+            with self._entered(min(self._timeout, left), insist=True) as deadline:
                 held = self._run(lease_rows.EXTEND, lease.key, values, deadline)
         except DatabaseAway as away:
             self._tell("extend", "lost", started)
@@ -119,6 +123,7 @@ class DatabaseLocks:
         ours = False
         try:
             with self._entered(self._timeout) as deadline:
+                # Also when it cannot be asked now: then as soon as it can.
                 self._doubtful[lease.nonce] = self._name(lease.key)
                 values = {"owner": lease.nonce}
                 ours = bool(self._run(lease_rows.RELEASE, lease.key, values, deadline))
@@ -147,15 +152,18 @@ class DatabaseLocks:
     # -- the connection -------------------------------------------------------
 
     @contextmanager
-    def _entered(self, limit: float) -> Iterator[float]:
-        """The connection to ourselves until the deadline that is handed out."""
+    def _entered(self, limit: float, *, insist: bool = False) -> Iterator[float]:
+        """The connection to ourselves until the deadline that is handed out. ``insist``: a lease
+        is at stake, so a server that was away a moment ago is tried all the same."""
         deadline = self._clock.monotonic() + limit
         if not self._lock.acquire(timeout=limit):
             raise DatabaseAway("another thread still waits for it")
         try:
+            if insist:
+                self._session.insist()
             if self._doubtful:
                 nobodys = {"owners": [*self._doubtful], "names": [*self._doubtful.values()]}
-                self._session.run(lease_rows.GIVE_BACK, nobodys, deadline)
+                self._run(lease_rows.GIVE_BACK, "", nobodys, deadline)
                 self._doubtful.clear()
             yield deadline
         except (DatabaseAway, TaskError):

@@ -36,6 +36,10 @@ class Extend:
 class Release:
     key: str
     nonce: str
+    waiter: str = ""
+    """Our own name as a waiter, to be taken off the list."""
+    next: str = ""
+    """The waiter for whom the key is to be kept free for a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,8 @@ class Granted:
     """The slot is ours; ``counter`` is this node's word for the token."""
 
     counter: int
+    next: str = ""
+    """Who has waited so long that the key should be handed over."""
 
 
 @dataclass(frozen=True, slots=True)

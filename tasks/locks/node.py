@@ -188,9 +188,10 @@ class Node:
             if answer is False:
                 return
             round_id, sent_at = pending.popleft()
-            if observer is not None:
-                observer.node_answered(self.name, self._clock.monotonic() - sent_at)
             if round_id == wanted:
+                # A late reply is read when the next round comes, so its age tells nothing.
+                if observer is not None:
+                    observer.node_answered(self.name, self._clock.monotonic() - sent_at)
                 into.append((self.index, parse(answer)))
             if type(answer) is hiredis.ReplyError:
                 self._failed(str(answer), wanted, into)

@@ -28,6 +28,10 @@ class DatabaseAway(Exception):
     """PostgreSQL cannot be asked, did not answer in time, or refused."""
 
 
+class NotAsked(DatabaseAway):
+    """The statement was never sent."""
+
+
 class _Broken(DatabaseAway):
     """The connection ended under a statement."""
 
@@ -59,11 +63,24 @@ class PostgresSession:
         return f"{self._parameters.get('host', 'local')}:{self._parameters.get('port', 5432)}"
 
     def run(self, statement: str, values: Mapping[str, Any], deadline: float) -> list[Row]:
-        """The rows of one statement, which is a transaction of its own. Raises DatabaseAway."""
+        """The rows of one statement, which is a transaction of its own.
+
+        Raises NotAsked when it was not sent, and DatabaseAway.
+        """
+        self._be_ready(deadline)
         try:
             return self._run(statement, values, deadline)
         except _Broken:
-            return self._run(statement, values, deadline)
+            pass
+        try:
+            self._be_ready(deadline)
+        except NotAsked as away:  # it was, the first time
+            raise DatabaseAway(str(away)) from away
+        return self._run(statement, values, deadline)
+
+    def insist(self) -> None:
+        """Connect with the next statement, however short ago that failed."""
+        self._next_try_at = 0.0
 
     def close(self) -> None:
         if self._connection is not None:
@@ -80,7 +97,6 @@ class PostgresSession:
     # -- one answer, one connection -------------------------------------------
 
     def _run(self, statement: str, values: Mapping[str, Any], deadline: float) -> list[Row]:
-        self._be_ready(deadline)
         try:
             cursor = self._connection.cursor()
             cursor.execute(statement, values)
@@ -115,7 +131,7 @@ class PostgresSession:
         silent = time.monotonic() - self._silent_since
         if silent > _GIVE_UP_SECONDS:
             self.close()
-        raise DatabaseAway(f"it has not answered for {silent:.1f} s")
+        raise NotAsked(f"it has not answered for {silent:.1f} s")
 
     def _was_dropped(self) -> bool:
         """Whether an idle connection has something to say, which can only be its end."""
@@ -125,7 +141,7 @@ class PostgresSession:
 
     def _connect(self, deadline: float) -> None:
         if time.monotonic() < self._next_try_at:
-            raise DatabaseAway(self._trouble)
+            raise NotAsked(self._trouble)
         try:
             self._connection = psycopg2.connect(**self._parameters)
             if self._wait(deadline):
@@ -138,7 +154,7 @@ class PostgresSession:
         self._next_try_at = time.monotonic() + self._pause
         self._pause = min(self._pause * 2, _LONGEST_PAUSE_SECONDS)
         self._trouble = trouble
-        raise DatabaseAway(trouble)
+        raise NotAsked(trouble)
 
     def _wait(self, deadline: float) -> bool:
         """True when the step under way is done; False when ``deadline`` came first."""

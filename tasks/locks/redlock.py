@@ -8,6 +8,7 @@ import secrets
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from weakref import WeakSet
 
 from tasks.clock import SYSTEM_CLOCK, Clock
@@ -23,6 +24,7 @@ from tasks.locks.limits import (
     PROPOSAL_LEAD_SECONDS,
     RETENTION_SECONDS,
     check_key,
+    check_prefix,
     check_ttl,
     check_urls,
     drift,
@@ -54,6 +56,7 @@ class Redlock:
     ) -> None:
         """``max_ttl``, ``node_timeout`` and ``retention`` in seconds. Raises ValueError."""
         check_urls(urls)
+        check_prefix(prefix)
         quarantine = max_ttl + CLOCK_ALLOWANCE_SECONDS
         if retention <= quarantine:
             raise ValueError(f"retention must exceed max_ttl + {CLOCK_ALLOWANCE_SECONDS:g} s.")
@@ -73,6 +76,8 @@ class Redlock:
         self._lock = threading.Lock()
         self._fanout = self._new_fanout()
         self._entered = _Entered(self)
+        # By nonce: our name as a waiter, and the waiter who is to be next.
+        self._handovers: dict[str, tuple[str, str]] = {}
         self._bell = self._new_bell()
         _ALIVE.add(self)
 
@@ -121,6 +126,8 @@ class Redlock:
             decision = attempt.decision
             if type(decision) is Won and now < valid_until:
                 self._largest_seen = max(self._largest_seen, decision.token)
+                if waiter or attempt.next:
+                    self._handovers[nonce] = waiter, attempt.next
                 self._tell("granted", now - started, attempt)
                 return Lease(key, nonce, decision.token, ttl, valid_until, now, sent)
             self._note(attempt.answers)
@@ -179,7 +186,9 @@ class Redlock:
     def _release(self, key: str, nonce: str, nodes: Sequence[int]) -> bool:
         with self._entered as fanout:
             started = self._clock.monotonic()
-            vote = VoteRound(Release(key, nonce), len(self._urls), nodes)
+            waiter, after_us = self._handovers.pop(nonce, ("", ""))
+            request = Release(key, nonce, waiter, after_us)
+            vote = VoteRound(request, len(self._urls), nodes)
             self._drive(fanout, vote, started + self._timeout)
             passed = vote.passed
             if self._observer is not None:
@@ -273,8 +282,9 @@ class _Entered:
             backend._lock.release()
 
 
-def _indices(mask: int) -> list[int]:
-    return [index for index in range(mask.bit_length()) if mask >> index & 1]
+@lru_cache
+def _indices(mask: int) -> tuple[int, ...]:
+    return tuple(index for index in range(mask.bit_length()) if mask >> index & 1)
 
 
 _ALIVE: WeakSet[Redlock] = WeakSet()

@@ -4,7 +4,7 @@ A round starts with requests, takes replies in any order, and says what to send 
 over. The driver in ``redlock`` feeds it from sockets; a model check can feed it from a simulation.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from tasks.locks.decision import WAITING, Decision, NeedConfirm, Waiting, decide, majority
@@ -52,6 +52,8 @@ class AcquireRound:
         self._token: int | None = None
         self.decision: Decision = WAITING
         self.over = False
+        self.next = ""
+        """Who should get the key after us."""
 
     @property
     def confirmed(self) -> bool:
@@ -68,6 +70,8 @@ class AcquireRound:
         self.answers[node] = reply
         if type(reply) is Granted:
             self.votes += 1
+            if reply.next:
+                self.next = reply.next
             if self.votes < self._quorum and self._token is None:
                 return None  # the common case: nothing can follow from it yet
         return self._judge()
@@ -97,15 +101,15 @@ class VoteRound:
 
     confirmed = False
 
-    def __init__(self, request: Extend | Release, size: int, nodes: Iterable[int]) -> None:
+    def __init__(self, request: Extend | Release, size: int, nodes: Sequence[int]) -> None:
         self.operation = "extend" if isinstance(request, Extend) else "release"
         self._request = request
         self._wanted = Held if isinstance(request, Extend) else Released
         self._quorum = majority(size)
-        self._nodes = tuple(nodes)
-        self._open = len(self._nodes)
+        self._nodes = nodes
+        self._open = len(nodes)
         self.votes = 0
-        self._judge()
+        self.over = self._open < self._quorum
 
     def opening(self) -> Outgoing:
         return self._nodes, self._request
@@ -114,7 +118,7 @@ class VoteRound:
         self._open -= 1
         if type(reply) is self._wanted:
             self.votes += 1
-        self._judge()
+        self.over = self.votes >= self._quorum or self.votes + self._open < self._quorum
         return None
 
     @property
@@ -123,7 +127,4 @@ class VoteRound:
 
     def give_up(self) -> None:
         self._open = 0
-        self._judge()
-
-    def _judge(self) -> None:
-        self.over = self.votes >= self._quorum or self.votes + self._open < self._quorum
+        self.over = True

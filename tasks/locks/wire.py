@@ -40,6 +40,8 @@ def _pack(*command: str | int | bytes) -> bytes:
     return packed
 
 
+DUE_MS = 8
+"""So long, times the number of waiters, others may go first; then it is the first one's turn."""
 _MOST_KEYS = 1024
 
 _BARE: dict[bytes, Reply] = {
@@ -104,7 +106,7 @@ class Encoder:
         numbers = (
             f"local QUARANTINE_MS, LEAD_MS, RETENTION_MS = "
             f"{terms.quarantine_ms}, {terms.lead_ms}, {terms.retention_ms}\n"
-            f"local BELLS = '{terms.bells}'\n"
+            f"local BELLS, DUE_MS = '{terms.bells}', {DUE_MS}\n"
         ).encode()
         sources = {name: numbers + (_FOLDER / f"{name}.lua").read_bytes() for name in _NAMES}
         # Redis names a script by its SHA-1; nothing here depends on it being hard to forge.
@@ -120,8 +122,7 @@ class Encoder:
         if type(request) is Acquire:
             return self._acquire(request)
         if type(request) is Release:
-            nonce = request.nonce
-            return self._head(request.key)[1] + f"${len(nonce)}\r\n{nonce}\r\n".encode()
+            return self._release(request)
         return self._rare(request)
 
     def _acquire(self, request: Acquire) -> bytes:
@@ -138,8 +139,17 @@ class Encoder:
             *(len(value), value, numbers.encode()),
         )
 
+    def _release(self, request: Release) -> bytes:
+        head, nonce = self._head(request.key)[1], request.nonce
+        mine = f"${len(nonce)}\r\n{nonce}\r\n"
+        if not request.waiter and not request.next:
+            return b"*6" + head + mine.encode()
+        for name in (request.waiter, request.next):
+            mine += f"${len(name)}\r\n{name}\r\n"
+        return b"*8" + head + mine.encode()
+
     def _head(self, key: str) -> tuple[bytes, bytes]:
-        """The beginning of ACQUIRE, without the number of arguments, and of RELEASE."""
+        """The beginnings of ACQUIRE and of RELEASE, without the number of arguments."""
         if heads := self._heads.get(key):
             return heads
         if len(self._heads) >= _MOST_KEYS:
@@ -150,7 +160,7 @@ class Encoder:
         release = self._call("release", 2, slot, waiting)
         self._heads[key] = heads = (
             acquire[acquire.index(b"\r\n") :],
-            b"*6" + release[release.index(b"\r\n") :],
+            release[release.index(b"\r\n") :],
         )
         return heads
 
@@ -187,6 +197,8 @@ def parse(answer: Any) -> Reply:
     if type(answer) is bytes and (bare := _BARE.get(answer)):
         return bare
     match answer:
+        case [b"granted", int() as counter, bytes() as waiter]:
+            return Granted(counter, waiter.decode(errors="replace"))
         case [b"denied", int() as ms, bytes() as owner]:
             return Denied(ms / 1000, owner.decode(errors="replace"))
         case [b"not_ready", int() as ms]:

@@ -20,7 +20,8 @@ from tasks.errors import LeaseBusy, LeaseLost, QuorumUnavailable
 from tasks.locks.lease import Lease
 from tasks.locks.limits import check_key, check_ttl, drift
 from tasks.locks.observer import LockObserver, SilentObserver
-from tasks.locks.zookeeper_session import EnsembleAway, ZooKeeperSession
+from tasks.locks.zookeeper_connection import EnsembleAway
+from tasks.locks.zookeeper_session import ZooKeeperSession
 
 # Nodes stand in so many folders by the hash of their key: a look at the others of one key reads a
 # short list, and no folder has to be made or removed with a key.
@@ -105,7 +106,11 @@ class ZooKeeperLocks:
         ours = lease.remaining(started) > 0
         try:
             self._session.remove(lease.nonce, started + self._timeout)
-        except (EnsembleAway, KazooException):
+        except EnsembleAway:
+            # Not said is not not ours, but nobody may build on it; it goes as soon as it can.
+            self._session.drop(lease.nonce)
+            ours = False
+        except KazooException:
             ours = False
         self._tell("release", "released" if ours else "not_held", started)
         return ours

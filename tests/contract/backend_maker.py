@@ -10,13 +10,15 @@ from tasks.locks.zookeeper import ZooKeeperLocks
 from tests.contract.redis_nodes import PREFIX
 
 MAX_TTL = 2.0
+# A store is back after a crash as it was, only later.
+STORE_MAX_TTL = 8.0
 TIMEOUT = 1.0
 
 
 def make(specification: str) -> ClosableBackend:
     """A backend with connections of its own."""
     wanted: dict[str, Any] = json.loads(specification)
-    common: dict[str, Any] = {"prefix": PREFIX, "max_ttl": MAX_TTL}
+    common: dict[str, Any] = {"prefix": PREFIX, "max_ttl": wanted["max_ttl"]}
     match wanted["kind"]:
         case "redlock":
             return Redlock(wanted["urls"], node_timeout=0.25, **common)

@@ -4,6 +4,7 @@ import json
 from abc import ABC, abstractmethod
 from contextlib import suppress
 
+from tests.contract.backend_maker import MAX_TTL, STORE_MAX_TTL
 from tests.contract.redis_nodes import Nodes
 from tests.contract.store_servers import PostgresServer, StoreServer, ZooKeeperServer
 
@@ -12,6 +13,7 @@ class Rig(ABC):
     """``specification`` says how a process makes a backend that uses these servers."""
 
     specification: str
+    max_ttl: float
 
     @abstractmethod
     def hang(self) -> None:
@@ -33,7 +35,10 @@ class RedlockRig(Rig):
     def __init__(self, nodes: Nodes) -> None:
         self._nodes = nodes
         self._majority = nodes[: len(nodes) // 2 + 1]
-        self.specification = json.dumps({"kind": "redlock", "urls": nodes.urls})
+        self.max_ttl = MAX_TTL
+        self.specification = json.dumps(
+            {"kind": "redlock", "urls": nodes.urls, "max_ttl": self.max_ttl}
+        )
 
     def hang(self) -> None:
         for node in self._majority:
@@ -56,7 +61,8 @@ class RedlockRig(Rig):
 class StoreRig(Rig):
     def __init__(self, server: StoreServer, kind: str, **options: object) -> None:
         self.server = server
-        self.specification = json.dumps({"kind": kind, **options})
+        self.max_ttl = STORE_MAX_TTL
+        self.specification = json.dumps({"kind": kind, "max_ttl": self.max_ttl, **options})
 
     def hang(self) -> None:
         self.server.hang()

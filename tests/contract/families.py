@@ -77,7 +77,7 @@ FAMILIES = (
         sizes=(1, 2, 3, 3, 5),
         retention=500.0,
     ),
-    Family("nodes' clocks jump", node_steps=0.04, uneven=True),
+    Family("nodes' clocks jump", node_steps=0.04, uneven=True, retention=100.0),
     Family("slots that end early", early_expiry=0.05, uneven=True),
     Family("all slots end early", early_expiry=0.08, expiry_at_once=True, sizes=(1, 2, 3, 3)),
     Family(

@@ -19,7 +19,7 @@ _MEMORY_MB = 8.0
 
 @dataclass(frozen=True)
 class Growth:
-    """What there is of each; the difference between after the warm-up and the end."""
+    """What is there, or how much more than after the warm-up."""
 
     threads: int
     files: int

@@ -87,7 +87,7 @@ def lease_that_never_ends(patch: pytest.MonkeyPatch) -> None:
 
 def nothing_taken_back(patch: pytest.MonkeyPatch) -> None:
     """A failed attempt leaves behind what it got from a minority."""
-    patch.setattr(redlock, "_indices", lambda _mask: [])
+    patch.setattr(redlock, "_indices", lambda _mask: ())
 
 
 MUTANTS: dict[Inject, tuple[str, str]] = {

@@ -28,10 +28,9 @@ from tasks.locks.messages import (
     Withdraw,
     Withdrawn,
 )
-from tasks.locks.wire import Terms
+from tasks.locks.wire import DUE_MS, Terms
 
 RESERVED_SECONDS = 0.02
-DUE_SECONDS = 0.005
 
 
 class Slot(NamedTuple):
@@ -130,7 +129,14 @@ class SimulatedNode:
             self.memory.waiting.get(key, {}).pop(waiter, None)
         counter = max(counter + 1, request.proposal)
         self._write(key, request.nonce, request.ttl_ms, counter)
-        return Granted(counter)
+        return Granted(counter, self._due(key))
+
+    def _due(self, key: str) -> str:
+        waiting = self.memory.waiting.get(key)
+        if not waiting:
+            return ""
+        first = min(waiting, key=lambda waiter: (waiting[waiter], waiter))
+        return first if self.now - waiting[first] >= DUE_MS / 1000 * len(waiting) else ""
 
     def _confirm(self, request: Confirm) -> Reply:
         if self.owner(request.key) != request.nonce:
@@ -150,15 +156,13 @@ class SimulatedNode:
 
     def _release(self, request: Release) -> Reply:
         key = request.key
+        for name in (request.waiter, request.next):
+            self.memory.waiting.get(key, {}).pop(name, None)
         if self.owner(key) != request.nonce:
             return NotOurs()
         del self.memory.slots[key]
-        waiting = self.memory.waiting.get(key)
-        if waiting:
-            first = min(waiting, key=lambda waiter: (waiting[waiter], waiter))
-            if self.now - waiting[first] >= DUE_SECONDS * len(waiting):
-                del waiting[first]
-                self.memory.slots[key] = Slot(f"~{first}", self.now + RESERVED_SECONDS)
+        if request.next:
+            self.memory.slots[key] = Slot(f"~{request.next}", self.now + RESERVED_SECONDS)
         return Released()
 
     def _write(self, key: str, owner: str, ttl_ms: int, counter: int) -> None:

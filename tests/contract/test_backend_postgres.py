@@ -17,6 +17,7 @@ from tasks.locks.database import DatabaseLocks
 from tests.contract.backend_maker import MAX_TTL
 from tests.contract.backend_rigs import StoreRig
 from tests.contract.store_servers import PostgresServer
+from tests.contract.waiting import wait_until
 
 MakeLocks = Callable[..., DatabaseLocks]
 
@@ -164,3 +165,25 @@ def test_a_lease_is_no_part_of_the_applications_transactions(settings: LazySetti
             held.ensure()
     finally:
         forget_backend()
+
+
+def test_an_outage_leaves_nothing_to_give_back_but_what_was_asked_for(
+    locks: MakeLocks, postgres_server: PostgresServer
+) -> None:
+    one = locks(timeout=0.2)
+    wait_until(lambda: _works(one))
+    postgres_server.kill()
+    for _ in range(50):
+        with pytest.raises(QuorumUnavailable):
+            one.acquire("order:1", ttl=1.0)
+    assert len(one._doubtful) <= 1
+    postgres_server.start()
+    wait_until(lambda: _works(one))
+    assert one._doubtful == {}
+
+
+def _works(one: DatabaseLocks) -> bool:
+    try:
+        return one.release(one.acquire("order:1", ttl=1.0))
+    except QuorumUnavailable:
+        return False

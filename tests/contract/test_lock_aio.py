@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from tasks.errors import LeaseBusy, LeaseLost, QuorumUnavailable
 from tasks.locks.aio import alock
 from tasks.locks.aio_client import AsyncRedlock
+from tasks.locks.plain import lock
 from tests.contract.conftest import MakeClient
 from tests.contract.redis_nodes import PREFIX, Nodes
 
@@ -22,9 +23,19 @@ _NODE_TIMEOUT = 0.25
 async def async_client(nodes: Nodes) -> AsyncIterator[AsyncRedlock]:
     backend = AsyncRedlock(nodes.urls, prefix=PREFIX, max_ttl=2.0, node_timeout=_NODE_TIMEOUT)
     try:
+        await _warm(backend)
         yield backend
     finally:
         await backend.aclose()
+
+
+async def _warm(backend: AsyncRedlock) -> None:
+    """Connected to a majority; on a busy machine that takes more than one attempt's time."""
+    async with asyncio.timeout(10):
+        while True:
+            with suppress(QuorumUnavailable):
+                await backend.release(await backend.acquire("warm", ttl=2.0))
+                return
 
 
 async def until(fact: Callable[[], Any], seconds: float = 5.0) -> None:
@@ -42,16 +53,16 @@ def test_sync_and_async_holders_exclude_each_other(nodes: Nodes, client: MakeCli
             async with alock(KEY, ttl=1.0, backend=backend) as held:
                 with pytest.raises(LeaseBusy):
                     threads_own.acquire(KEY, ttl=1.0)
-            lease = threads_own.acquire(KEY, ttl=1.0)
-            assert lease.token > held.token
-            with pytest.raises(LeaseBusy):
-                await backend.acquire(KEY, ttl=1.0)
-            threads_own.release(lease)
-            async with alock(KEY, ttl=1.0, backend=backend) as again:
+            # A release is over when a majority has it, so the next one may have to look twice.
+            with lock(KEY, ttl=1.0, wait=5.0, backend=threads_own) as lease:
+                assert lease.token > held.token
+                with pytest.raises(LeaseBusy):
+                    await backend.acquire(KEY, ttl=1.0)
+            async with alock(KEY, ttl=1.0, wait=5.0, backend=backend) as again:
                 assert again.token > lease.token
+            await until(lambda: nodes.slots() == [])
 
     asyncio.run(story())
-    assert nodes.slots() == []
 
 
 def test_of_many_tasks_one_at_a_time_holds_the_key(nodes: Nodes) -> None:
@@ -82,7 +93,6 @@ def test_a_hung_node_costs_next_to_nothing(five_nodes: Nodes) -> None:
     async def story() -> list[float]:
         times = []
         async with async_client(five_nodes) as backend:
-            await backend.release(await backend.acquire("warm", ttl=1.0))
             five_nodes[0].hang()
             for number in range(20):
                 began_at = time.monotonic()
@@ -101,11 +111,10 @@ def test_a_hung_node_costs_next_to_nothing(five_nodes: Nodes) -> None:
 def test_a_dead_majority_is_told_promptly_and_never_as_busy(nodes: Nodes) -> None:
     async def story() -> None:
         async with async_client(nodes) as backend:
-            await backend.release(await backend.acquire(KEY, ttl=1.0))
             nodes[0].kill()
             nodes[1].kill()
             began_at = time.monotonic()
-            with pytest.raises(QuorumUnavailable, match="Only 1 of 3 lock nodes"):
+            with pytest.raises(QuorumUnavailable, match=r"Only \d of 3 lock nodes"):
                 await backend.acquire(KEY, ttl=1.0)
             assert time.monotonic() - began_at < 4 * _NODE_TIMEOUT
             await until(lambda: nodes[2].slots() == [], seconds=1.0)
@@ -117,7 +126,6 @@ def test_a_dead_majority_is_told_promptly_and_never_as_busy(nodes: Nodes) -> Non
 def test_a_cancelled_acquire_leaves_nothing_behind(nodes: Nodes, steps: int) -> None:
     async def story() -> None:
         async with async_client(nodes) as backend:
-            await backend.release(await backend.acquire("warm", ttl=1.0))
             attempt = asyncio.create_task(backend.acquire(KEY, ttl=2.0))
             for _ in range(steps):
                 await asyncio.sleep(0)
@@ -135,7 +143,6 @@ def test_a_cancelled_acquire_leaves_nothing_behind(nodes: Nodes, steps: int) -> 
 def test_a_cancelled_acquire_on_hung_nodes_is_undone_when_they_go_on(nodes: Nodes) -> None:
     async def story() -> None:
         async with async_client(nodes) as backend:
-            await backend.release(await backend.acquire("warm", ttl=1.0))
             nodes[0].hang()
             nodes[1].hang()
             with pytest.raises(TimeoutError):
@@ -170,11 +177,12 @@ def test_a_cancelled_section_gives_its_key_back(nodes: Nodes) -> None:
 
 def test_a_long_async_section_keeps_its_lease(nodes: Nodes, client: MakeClient) -> None:
     rival = client(nodes)
+    rival.release(rival.acquire("warm", ttl=1.0))
 
     async def story() -> None:
-        async with async_client(nodes) as backend, alock(KEY, ttl=0.3, backend=backend) as held:
-            for _ in range(20):
-                await asyncio.sleep(0.05)
+        async with async_client(nodes) as backend, alock(KEY, ttl=0.9, backend=backend) as held:
+            for _ in range(10):
+                await asyncio.sleep(0.2)
                 held.ensure()
                 with pytest.raises(LeaseBusy):
                     rival.acquire(KEY, ttl=0.3)
@@ -202,11 +210,10 @@ def test_a_blocked_loop_loses_its_lease_and_knows(nodes: Nodes, client: MakeClie
     async def story() -> None:
         async with async_client(nodes) as backend, alock(KEY, ttl=0.2, backend=backend) as held:
             time.sleep(0.3)  # what must not be done is what is tested
-            newer = rival.acquire(KEY, ttl=1.0)
-            assert newer.token > held.token
-            with pytest.raises(LeaseLost):
-                held.ensure()
-            rival.release(newer)
+            with lock(KEY, ttl=1.0, wait=5.0, backend=rival) as newer:
+                assert newer.token > held.token
+                with pytest.raises(LeaseLost):
+                    held.ensure()
 
     asyncio.run(story())
 

@@ -46,7 +46,7 @@ def _random_request(dice: random.Random, node: SimulatedNode) -> Request:
             return Extend(key, nonce, 60_000, number)
         case 4:
             return Withdraw(key, waiter or "bell.1")
-    return Release(key, nonce)
+    return Release(key, nonce, waiter, dice.choice(["", "bell.1", "bell.2"]) if waiter else "")
 
 
 def _facts(reply: Reply) -> object:

@@ -10,12 +10,14 @@ from django.conf import LazySettings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 
+from tasks.clock import SYSTEM_CLOCK
 from tasks.errors import LeaseBusy, QuorumUnavailable
 from tasks.guard import single_flight
 from tasks.locks.bootstrap import NodeNotNew, mark_ready
 from tasks.locks.chosen import forget_backend, get_backend
 from tasks.locks.limits import CLOCK_ALLOWANCE_SECONDS
 from tasks.locks.redlock import Redlock
+from tasks.locks.waiting import acquire_within
 from tests.contract.conftest import MakeClient
 from tests.contract.redis_nodes import PREFIX, Nodes, free_port, running
 from tests.contract.waiting import wait_until
@@ -99,6 +101,31 @@ def test_wrong_settings_are_named(settings: LazySettings, urls: list[str], compl
         get_backend()
 
 
+def test_an_even_number_is_allowed_and_explained(caplog: pytest.LogCaptureFixture) -> None:
+    urls = [f"redis://10.0.0.{n}" for n in range(4)]
+    Redlock(urls, prefix=PREFIX, max_ttl=1.0, node_timeout=0.25).close()
+    said = [r.getMessage() for r in caplog.records if "lock nodes" in r.getMessage()]
+    assert said == ["4 lock nodes survive no more losses than 3 would: use an odd number"]
+    Redlock(urls[:3], prefix=PREFIX, max_ttl=1.0, node_timeout=0.25).close()
+    assert len([r for r in caplog.records if "lock nodes" in r.getMessage()]) == 1
+
+
+@pytest.mark.parametrize("prefix", ["", "two words", "quote'", "back\\slash", "brace{"])
+def test_a_prefix_that_scripts_cannot_carry_is_refused(prefix: str) -> None:
+    with pytest.raises(ValueError, match="LOCK_KEY_PREFIX"):
+        Redlock(["redis://10.0.0.1"], prefix=prefix, max_ttl=1.0, node_timeout=0.25)
+
+
+def test_a_retention_shorter_than_the_quarantine_is_refused() -> None:
+    with pytest.raises(ValueError, match="retention must exceed"):
+        Redlock(["redis://10.0.0.1"], prefix="p", max_ttl=1.0, node_timeout=0.25, retention=2.5)
+
+
+def test_a_url_that_is_none_is_named(client: MakeClient) -> None:
+    with pytest.raises(ValueError, match="LOCK_REDIS_URLS"):
+        Redlock(["http://10.0.0.1"], prefix="p", max_ttl=1.0, node_timeout=0.25)
+
+
 def test_a_wrong_password_is_named_and_not_shown(tmp_path: Path, client: MakeClient) -> None:
     with running(1, tmp_path, "--requirepass", "right", trusted=False) as nodes:
         nodes[0].url = nodes[0].url.replace("//", "//:wrong@")
@@ -117,6 +144,15 @@ def test_a_password_and_a_unix_socket_work(tmp_path: Path) -> None:
         backend.close()
 
 
+def test_ipv6_works(tmp_path: Path) -> None:
+    with running(1, tmp_path, "--bind", "127.0.0.1", "::1", trusted=False) as nodes:
+        urls = [nodes[0].url.replace("127.0.0.1", "[::1]")]
+        mark_ready(urls, prefix=PREFIX)
+        backend = Redlock(urls, prefix=PREFIX, max_ttl=1.0, node_timeout=0.25)
+        assert _can_acquire(backend)
+        backend.close()
+
+
 def test_a_user_needs_no_more_rights_than_documented(tmp_path: Path) -> None:
     text = (Path(__file__).parents[2] / "docs/locking.md").read_text()
     rights = re.findall(r"`(\+@connection [^`]*)`|plus `([^`]*)`", text)
@@ -127,6 +163,10 @@ def test_a_user_needs_no_more_rights_than_documented(tmp_path: Path) -> None:
         mark_ready(urls, prefix=PREFIX)
         backend = Redlock(urls, prefix=PREFIX, max_ttl=1.0, node_timeout=0.25)
         lease = backend.extend(backend.acquire("order:1", ttl=0.5))
+        assert [seen.key for seen in backend.leases()] == ["order:1"]
+        with pytest.raises(LeaseBusy):
+            acquire_within(backend, "order:1", ttl=0.5, wait=0.05, clock=SYSTEM_CLOCK)
+        assert backend._bell._sock is not None, "it may not listen to its bell"
         assert backend.release(lease)
         backend.close()
 

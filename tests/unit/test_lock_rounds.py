@@ -112,7 +112,7 @@ def test_silence_is_no_vote() -> None:
 
 
 def test_a_release_goes_only_where_the_lease_may_be() -> None:
-    vote = VoteRound(RELEASE, 3, [0, 2])
+    vote = VoteRound(RELEASE, 3, (0, 2))
     assert vote.opening() == ((0, 2), RELEASE)
     vote.take(0, Released())
     vote.take(2, NotOurs())

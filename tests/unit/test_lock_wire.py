@@ -62,6 +62,7 @@ def test_many_keys_are_not_all_remembered() -> None:
     ("answer", "reply"),
     [
         (1_795_405_763_935_100, Granted(1_795_405_763_935_100)),
+        ([b"granted", 7, b"bell.1"], Granted(7, "bell.1")),
         ([b"denied", 1500, b"abcd1234"], Denied(1.5, "abcd1234")),
         ([b"not_ready", 12_000], NotReady(12.0)),
         ([b"ahead", 90_000], Ahead(90.0)),

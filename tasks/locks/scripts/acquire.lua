@@ -57,4 +57,14 @@ else
   call('SET', KEYS[2], string.format('%.0f', counter), 'PX', RETENTION_MS)
 end
 call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+
+local waiting = call('ZCARD', KEYS[4])
+-- Handing over costs a switch of processes, so whoever comes by may go first for a while: the
+-- longer, the more are waiting.
+if waiting > 0 then
+  local first = call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
+  if now - tonumber(first[2]) >= DUE_MS * waiting then
+    return {'granted', counter, first[1]}
+  end
+end
 return counter

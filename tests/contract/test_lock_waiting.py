@@ -29,21 +29,32 @@ def _acquire(backend: Redlock, wait: float) -> float:
     return seconds
 
 
+def _connect(backend: Redlock) -> None:
+    """To all nodes: a first round goes to the first majority, and the call comes from one node."""
+
+    def done() -> bool:
+        _acquire(backend, wait=1.0)
+        return all(node.connected for node in backend._fanout.nodes)
+
+    wait_until(done)
+
+
 def test_a_release_wakes_the_one_who_waits(nodes: Nodes, client: MakeClient) -> None:
     holder, patient = client(nodes), client(nodes)
-    _acquire(patient, wait=0.1)
-    delays: list[float] = []
+    _connect(holder)
+    _connect(patient)
     for _ in range(5):
         lease = holder.acquire(KEY, ttl=2.0)
-        thread = threading.Thread(target=lambda: delays.append(_acquire(patient, wait=5.0)))
-        thread.start()
-        time.sleep(0.3)  # its pauses without a call would be up to 0.25 s by now
-        released_at = time.monotonic()
+        waiter = patient.new_waiter(KEY)
+        with pytest.raises(LeaseBusy):
+            patient.acquire_waiting(waiter, ttl=1.0)
+        patient.wait_for_release(waiter, 0.05)  # listens from now on, and its turn is next
         holder.release(lease)
-        thread.join(timeout=10)
-        delays[-1] = time.monotonic() - released_at
-    assert sorted(delays)[2] < 0.03
-    wait_until(lambda: nodes.slots() == [])
+        began_at = time.monotonic()
+        assert patient.wait_for_release(waiter, 5.0) is True
+        assert time.monotonic() - began_at < 1.0
+        assert patient.release(patient.acquire_waiting(waiter, ttl=1.0))
+        patient.stop_waiting(waiter, withdraw=False)
 
 
 def test_the_queue_is_shown_and_ends(nodes: Nodes, client: MakeClient) -> None:

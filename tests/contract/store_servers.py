@@ -25,6 +25,7 @@ from ops.stack.errors import NotReady
 from ops.stack.layout import Layout
 from tasks.models import LockFence
 from tests.contract.redis_nodes import free_port
+from tests.contract.waiting import wait_until
 
 _START_SECONDS = 30.0
 ZOOKEEPER_JAR = Path("/usr/share/java/zookeeper.jar")
@@ -58,7 +59,9 @@ class StoreServer(ABC):
             time.sleep(0.02)
 
     def hang(self) -> None:
+        """Stop every thread; a signal to many of them takes a moment."""
         self._signal(signal.SIGSTOP)
+        wait_until(lambda: all(_is_stopped(process.pid) for process in self._family()))
 
     def go_on(self) -> None:
         self._signal(signal.SIGCONT)
@@ -167,6 +170,12 @@ class ZooKeeperServer(StoreServer):
     @property
     def hosts(self) -> list[str]:
         return [f"127.0.0.1:{self.port}"]
+
+
+def _is_stopped(pid: int) -> bool:
+    states = [stat.read_text().rpartition(")")[2].split()[0]
+              for stat in Path(f"/proc/{pid}/task").glob("*/stat")]  # fmt: skip
+    return all(state == "T" for state in states)
 
 
 @contextmanager

@@ -116,7 +116,8 @@ def read_heat(processes: list[dict[str, Any]], wanted: int) -> Heat:
     elapsed = max(t["ended_at"] for t in processes) - min(t["began_at"] for t in processes)
     done = max(1, len(sections))
     return Heat(
-        waits=[section[2] for section in sections],
+        waits=[section[2] for section in sections]
+        + [t["pending"] for t in processes if t["pending"] > 0],
         total=elapsed * wanted / done,
         overlaps=max(by_times, by_witness),
         longest_run=max((len(list(g)) for _, g in groupby(s[3] for s in sections)), default=0),

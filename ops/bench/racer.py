@@ -118,8 +118,11 @@ def _sections(
         contender.release(held)
         done.append((inside_at - asked_at, inside_at, left_at))
         asked_at = clock()
-    facts = {"began_at": began_at, "ended_at": clock(), "overlaps": overlaps, "refusals": refusals}
-    out.send({**facts, "sections": done})
+    ended_at = clock()
+    # Who is cut off while it waits has waited too.
+    pending = ended_at - asked_at if len(done) < order["sections"] else 0.0
+    facts = {"began_at": began_at, "ended_at": ended_at, "pending": pending}
+    out.send({**facts, "overlaps": overlaps, "refusals": refusals, "sections": done})
     out.close()
 
 

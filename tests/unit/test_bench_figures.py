@@ -8,12 +8,14 @@ from ops.bench.contention import read_heat
 from ops.bench.figures import Bar, Spread, ratio
 
 
-def told(*sections: tuple[float, float, float], overlaps: int = 0) -> dict[str, Any]:
+def told(
+    *sections: tuple[float, float, float], overlaps: int = 0, pending: float = 0.0
+) -> dict[str, Any]:
     """What one process tells: each section as (wait, inside, left)."""
     ended_at = max((left for _, _, left in sections), default=0.0)
     listed = [list(section) for section in sections]
-    facts = {"began_at": 0.0, "ended_at": ended_at, "overlaps": overlaps, "refusals": 0}
-    return {**facts, "sections": listed}
+    facts = {"began_at": 0.0, "ended_at": ended_at, "pending": pending, "refusals": 0}
+    return {**facts, "overlaps": overlaps, "sections": listed}
 
 
 def test_a_ratio_is_taken_within_each_round() -> None:
@@ -55,3 +57,9 @@ def test_who_is_not_through_is_charged_at_its_own_rate() -> None:
     heat = read_heat([told((0.0, 0.0, 1.0), (0.0, 1.0, 2.0))], wanted=4)
 
     assert (heat.cut_off, heat.total, heat.longest_run) == (True, 4.0, 2)
+
+
+def test_who_is_cut_off_while_it_waits_has_waited() -> None:
+    heat = read_heat([told((0.0, 0.0, 1.0)), told(pending=9.0)], wanted=2)
+
+    assert max(heat.waits) == 9.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from tasks.clock import Clock
-from tasks.errors import LeaseBusy
+from tasks.errors import LeaseBusy, QuorumUnavailable
 from tasks.locks.lease import Lease
 
 _FIRST_PAUSE_SECONDS = 0.01
@@ -84,18 +84,22 @@ def _in_the_queue(
     holder: str,
     on_busy: Callable[[], None],
 ) -> Lease:
-    waiter, lease = backend.new_waiter(key), None
+    waiter, lease, queued = backend.new_waiter(key), None, False
     pause = _FIRST_PAUSE_SECONDS
     try:
         while lease is None:
             try:
                 lease = backend.acquire_waiting(waiter, ttl=ttl, holder=holder)
+            except QuorumUnavailable:
+                queued = False  # nobody to withdraw from, and it must be told at once
+                raise
             except LeaseBusy as busy:
+                queued = True
                 backend.wait_for_release(waiter, _pause(busy, pause, deadline - clock.monotonic()))
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
                 on_busy()
     finally:
-        backend.stop_waiting(waiter, withdraw=lease is None)
+        backend.stop_waiting(waiter, withdraw=queued and lease is None)
     return lease
 
 

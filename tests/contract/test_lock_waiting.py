@@ -78,6 +78,8 @@ def test_whoever_gives_up_leaves_the_queue(nodes: Nodes, client: MakeClient) -> 
 
 def test_waiting_works_without_the_node_that_calls(nodes: Nodes, client: MakeClient) -> None:
     holder, patient = client(nodes), client(nodes)
+    _connect(holder)
+    _connect(patient)
     lease = holder.acquire(KEY, ttl=2.0)
     thread = threading.Thread(target=_acquire, args=(patient, 5.0))
     thread.start()

@@ -115,7 +115,8 @@ def missing_message(names: Iterable[str]) -> str:
         "",
         "Three ways on:",
         "  1. Install them, for instance with",
-        f"       sudo apt-get install --no-install-recommends {packages}",
+        "       sudo apt-get install --no-install-recommends \\",
+        f"         {packages}",
         "     and run this again.",
     ]
     if variables:

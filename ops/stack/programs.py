@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,8 +116,7 @@ def missing_message(names: Iterable[str]) -> str:
         "",
         "Three ways on:",
         "  1. Install them, for instance with",
-        "       sudo apt-get install --no-install-recommends \\",
-        f"         {packages}",
+        *_wrapped(f"       sudo apt-get install --no-install-recommends {packages}"),
         "     and run this again.",
     ]
     if variables:
@@ -131,6 +131,12 @@ def missing_message(names: Iterable[str]) -> str:
         "  3. Use containers:  cp .env.example .env, fill it in, then  docker compose up --build"
     ]
     return "\n".join(lines)
+
+
+def _wrapped(line: str) -> list[str]:
+    """A shell command as lines that fit a screen."""
+    *others, last = textwrap.wrap(line, 97, subsequent_indent=" " * 9)
+    return [*(f"{other} \\" for other in others), last]
 
 
 def _versions(patterns: tuple[str, ...]) -> list[Path]:

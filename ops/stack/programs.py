@@ -135,7 +135,7 @@ def missing_message(names: Iterable[str]) -> str:
 
 def _wrapped(line: str) -> list[str]:
     """A shell command as lines that fit a screen."""
-    *others, last = textwrap.wrap(line, 97, subsequent_indent=" " * 9)
+    *others, last = textwrap.wrap(line, 97, subsequent_indent=" " * 9, break_on_hyphens=False)
     return [*(f"{other} \\" for other in others), last]
 
 

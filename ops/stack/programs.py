@@ -110,15 +110,13 @@ def missing_message(names: Iterable[str]) -> str:
     """One screen: what is missing and the three ways on."""
     programs = [PROGRAMS[name] for name in names]
     packages = " ".join(sorted({program.package for program in programs}))
-    line = f"sudo apt-get install --no-install-recommends {packages}"
-    install = textwrap.wrap(line, 84, break_on_hyphens=False)
     variables = sorted({variable for program in programs for variable in program.variables})
     lines = [
         f"Missing on this machine: {', '.join(program.name for program in programs)}.",
         "",
         "Three ways on:",
         "  1. Install them, for instance with",
-        "       " + " \\\n         ".join(install),
+        *_wrapped(f"       sudo apt-get install --no-install-recommends {packages}"),
         "     and run this again.",
     ]
     if variables:
@@ -133,6 +131,12 @@ def missing_message(names: Iterable[str]) -> str:
         "  3. Use containers:  cp .env.example .env, fill it in, then  docker compose up --build"
     ]
     return "\n".join(lines)
+
+
+def _wrapped(line: str) -> list[str]:
+    """A shell command as lines that fit a screen."""
+    *others, last = textwrap.wrap(line, 97, subsequent_indent=" " * 9, break_on_hyphens=False)
+    return [*(f"{other} \\" for other in others), last]
 
 
 def _versions(patterns: tuple[str, ...]) -> list[Path]:

@@ -45,6 +45,7 @@ def test_a_release_wakes_the_one_who_waits(nodes: Nodes, client: MakeClient) -> 
     _connect(patient)
     for _ in range(5):
         lease = holder.acquire(KEY, ttl=2.0)
+        wait_until(lambda: len(nodes.slots()) == 3)  # the call comes from one of them
         waiter = patient.new_waiter(KEY)
         with pytest.raises(LeaseBusy):
             patient.acquire_waiting(waiter, ttl=1.0)

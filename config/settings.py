@@ -199,7 +199,6 @@ RELAY_BATCH_SIZE = env.whole("RELAY_BATCH_SIZE", 200, low=1, high=5_000)
 RELAY_CONFIRM_TIMEOUT_SECONDS = env.number("RELAY_CONFIRM_TIMEOUT_SECONDS", 10, low=0.5, high=120)
 
 CELERY_BROKER_URL = BROKER_URL
-CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_CREATE_MISSING_QUEUES = False
@@ -258,8 +257,6 @@ _NAVIGATION: dict[str, list[tuple[str, str, Any]]] = {
 UNFOLD = {
     "SITE_TITLE": f"{SHOP_NAME} back office",
     "SITE_HEADER": SHOP_NAME,
-    "SITE_URL": "/",
-    "SHOW_VIEW_ON_SITE": True,
     "COLORS": {
         "primary": {
             "50": "#eef6f8",

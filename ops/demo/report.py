@@ -69,5 +69,7 @@ def summary(visits: list[Visit], audit: Audit, seconds: float) -> dict[str, int 
     }
 
 
-def holds(result: dict[str, int | float]) -> bool:
-    return not (result["oversold"] or result["double_charged"] or result["lost"])
+def holds(result: dict[str, int | float], audit: Audit) -> bool:
+    """Nothing oversold, charged twice or lost, and no order still waits for its hold to end."""
+    broken = result["oversold"] or result["double_charged"] or result["lost"]
+    return not (broken or audit.counts["payment_failed"])

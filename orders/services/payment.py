@@ -115,7 +115,8 @@ def _request(payment: Payment) -> CaptureRequest:
 def _mark_unknown(payment: Payment, lease: HeldLease) -> None:
     with transaction.atomic():
         waits = fenced_update(payment.order_id, lease.token, where={"status": OrderStatus.PLACED})
-        if waits and _settle(payment, PaymentStatus.UNKNOWN, source=(PaymentStatus.PENDING,)):
+        pending = Payment.objects.filter(pk=payment.pk, status=PaymentStatus.PENDING)
+        if waits and pending.update(status=PaymentStatus.UNKNOWN):
             record_event(
                 payment.order_id,
                 "bank_silent",
@@ -136,13 +137,12 @@ def _settle_captured(payment: Payment, result: Captured, lease: HeldLease) -> No
         if not paid:
             _refuse_if_open(payment, f"took {result.amount_cents} ({result.reference})")
             return
-        _settle(
+        _close(
             payment,
             PaymentStatus.CAPTURED,
             gateway_reference=result.reference,
             card_brand=result.card_brand or payment.card_brand,
             card_last4=result.card_last4 or payment.card_last4,
-            settled_at=Now(),
         )
         record_event(payment.order_id, "paid", f"Paid with {payment.card_label}.", actor=WORKER)
         enqueue(
@@ -163,19 +163,29 @@ def _settle_declined(payment: Payment, result: Declined, lease: HeldLease) -> No
         if not failed:
             _refuse_if_open(payment, "declined")
             return
-        _settle(
+        _close(
             payment,
             PaymentStatus.DECLINED,
             gateway_reference=result.reference,
             decline_code=result.code,
             decline_message=result.message,
-            settled_at=Now(),
         )
         record_event(payment.order_id, "declined", result.message, actor=WORKER)
         announce(
             payment.order,
             Notification.Kind.PAYMENT_DECLINED,
             cause=f"payment:{payment.pk}",
+        )
+
+
+def _close(payment: Payment, status: PaymentStatus, **changes: str) -> None:
+    """Settle a payment whose order was just moved. If it is not open any more, both are left alone:
+    an order must not become paid by a payment that was settled otherwise."""
+    unsettled = Payment.objects.filter(pk=payment.pk, status__in=UNSETTLED_PAYMENTS)
+    if not unsettled.update(status=status, settled_at=Now(), **changes):
+        raise Permanent(
+            f"Payment {payment.pk} is settled already, but its order was waiting. "
+            "Run 'manage.py audit' and look at the order's timeline before redriving."
         )
 
 
@@ -188,14 +198,3 @@ def _refuse_if_open(payment: Payment, answer: str) -> None:
             f"The bank {answer} for payment {payment.pk}, but its order does not wait for one. "
             "Look at the order's timeline and at the bank's ledger before redriving."
         )
-
-
-def _settle(
-    payment: Payment,
-    status: PaymentStatus,
-    *,
-    source: tuple[PaymentStatus, ...] = UNSETTLED_PAYMENTS,
-    **changes: object,
-) -> bool:
-    rows = Payment.objects.filter(pk=payment.pk, status__in=source)
-    return rows.update(status=status, **changes) == 1

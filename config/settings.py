@@ -6,9 +6,9 @@ from typing import Any
 import dj_database_url
 from celery.schedules import schedule
 from django.core.exceptions import ImproperlyConfigured
-from django.urls import reverse_lazy
 
 from config import env
+from config.back_office import unfold
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -234,58 +234,7 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 # -- the admin ----------------------------------------------------------------
-_NAVIGATION: dict[str, list[tuple[str, str, Any]]] = {
-    "Orders": [
-        ("Orders", "receipt_long", reverse_lazy("admin:orders_order_changelist")),
-        ("Payments", "credit_card", reverse_lazy("admin:orders_payment_changelist")),
-        ("Mails", "mail", reverse_lazy("admin:orders_notification_changelist")),
-    ],
-    "Shop": [
-        ("Products", "storefront", reverse_lazy("admin:shop_product_changelist")),
-        ("Categories", "category", reverse_lazy("admin:shop_category_changelist")),
-        ("Stock", "inventory_2", reverse_lazy("admin:orders_stockitem_changelist")),
-        ("Stock ledger", "list", reverse_lazy("admin:orders_stockmovement_changelist")),
-    ],
-    "Behind the counter": [
-        ("Outbox", "outbox", reverse_lazy("admin:tasks_outboxmessage_changelist")),
-        ("Dead letters", "error", reverse_lazy("admin:tasks_deadletter_changelist")),
-        ("Locks", "lock", reverse_lazy("admin:tasks_locks")),
-        *([("Flower", "monitoring", FLOWER_URL)] if FLOWER_URL else []),
-    ],
-    "People": [("Staff", "group", reverse_lazy("admin:auth_user_changelist"))],
-}
-UNFOLD = {
-    "SITE_TITLE": f"{SHOP_NAME} back office",
-    "SITE_HEADER": SHOP_NAME,
-    "COLORS": {
-        "primary": {
-            "50": "#eef6f8",
-            "100": "#d7e9ee",
-            "200": "#b2d3dd",
-            "300": "#83b6c5",
-            "400": "#4f93a7",
-            "500": "#33788d",
-            "600": "#1f5a6e",
-            "700": "#1b4c5d",
-            "800": "#183f4d",
-            "900": "#143440",
-            "950": "#0b2029",
-        }
-    },
-    "SIDEBAR": {
-        "show_search": True,
-        "navigation": [
-            {
-                "title": title,
-                "separator": True,
-                "items": [
-                    {"title": name, "icon": icon, "link": link} for name, icon, link in items
-                ],
-            }
-            for title, items in _NAVIGATION.items()
-        ],
-    },
-}
+UNFOLD = unfold(SHOP_NAME, FLOWER_URL)
 
 # -- logs ---------------------------------------------------------------------
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()

@@ -7,7 +7,6 @@ lease is renewed by a task of its own loop, and is lost when the loop is held up
 import asyncio
 import logging
 import os
-import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -24,8 +23,6 @@ from tasks.locks.metrics import BUSY, LOST_WHILE_HELD, METRICS, QUORUM_LOST, REL
 logger = logging.getLogger(__name__)
 
 MAX_HOLD_SECONDS = 600.0
-_FIRST_PAUSE_SECONDS = 0.004
-_LONGEST_PAUSE_SECONDS = 0.1
 _METRICS_SECONDS = 1.0
 
 _clients: dict[asyncio.AbstractEventLoop, AsyncRedlock] = {}
@@ -175,27 +172,25 @@ async def _acquire(
     backend: AsyncRedlock, key: str, ttl: float, wait: float, holder: str, clock: Clock
 ) -> Lease:
     began = clock.monotonic()
-    pause = _FIRST_PAUSE_SECONDS
     retries = 0
-    while True:
-        try:
-            lease = await backend.acquire(key, ttl=ttl, holder=holder)
-        except LeaseBusy as busy:
-            left = began + wait - clock.monotonic()
-            if left <= 0:
-                METRICS.refused(key, BUSY, clock.monotonic() - began, retries)
-                raise
-            # Never longer than the holder's lease can last: it may be dead.
-            longest = min(pause, busy.retry_after or pause)
-            await asyncio.sleep(min(left, random.uniform(longest / 2, longest)))
-            pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
-            retries += 1
-        except QuorumUnavailable:
-            METRICS.refused(key, QUORUM_LOST, clock.monotonic() - began, retries)
-            raise
+
+    def again() -> None:
+        nonlocal retries
+        retries += 1
+
+    try:
+        if wait > 0:
+            lease = await backend.acquire_within(
+                key, ttl=ttl, wait=wait, holder=holder, on_busy=again
+            )
         else:
-            METRICS.acquired(key, clock.monotonic() - began, retries)
-            return lease
+            lease = await backend.acquire(key, ttl=ttl, holder=holder)
+    except (LeaseBusy, QuorumUnavailable) as error:
+        outcome = BUSY if isinstance(error, LeaseBusy) else QUORUM_LOST
+        METRICS.refused(key, outcome, clock.monotonic() - began, retries)
+        raise
+    METRICS.acquired(key, clock.monotonic() - began, retries)
+    return lease
 
 
 def _write_metrics_soon() -> None:

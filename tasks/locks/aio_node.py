@@ -16,10 +16,11 @@ import hiredis
 from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ResponseError
 
 from tasks.clock import Clock
 from tasks.locks.messages import Acquire, Failed, Release, Reply, Request
-from tasks.locks.node import CONNECT_ERRORS, NodeUnusable, _check, label
+from tasks.locks.node import CONNECT_ERRORS, NodeUnusable, _check, label, too_old
 from tasks.locks.observer import LockObserver
 from tasks.locks.wire import Encoder, parse, signature
 
@@ -46,7 +47,11 @@ class AsyncNode:
         timeout: float,
         clock: Clock,
         observer: LockObserver,
+        greeting: bytes,
+        on_push: Callable[[int, Any], None],
     ) -> None:
+        """``greeting`` is sent on each new connection and has no answer; ``on_push`` is given what
+        the server says by itself."""
         self.index = index
         self.name = label(url)
         self.run_id = ""
@@ -57,6 +62,8 @@ class AsyncNode:
         self._timeout = timeout
         self._clock = clock
         self._observer = observer
+        self._greeting = greeting
+        self._on_push = on_push
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
         self._parser = hiredis.Reader()
@@ -96,7 +103,7 @@ class AsyncNode:
                 on_reply(self.index, Failed(reason))
             return False
         payload = self._encoder.encode(request)
-        if isinstance(request, Acquire):
+        if isinstance(request, Acquire | Release):
             payload += signature(self.run_id)
         self._pending.append((now, on_reply))
         self._writer.write(payload)
@@ -128,6 +135,7 @@ class AsyncNode:
         else:
             self._failures = 0
             self._parser = hiredis.Reader()
+            self._writer.write(self._greeting)
             self._reading = asyncio.create_task(
                 self._read(reader, self._writer), name=f"lock-read-{self.name}"
             )
@@ -143,6 +151,7 @@ class AsyncNode:
             await connection.send_packed_command(self._encoder.loading)
             for _ in self._encoder.loading:
                 await connection.read_response()
+            await self._speak_resp3(connection)
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
@@ -150,6 +159,13 @@ class AsyncNode:
         reader, writer = connection._reader, connection._writer
         connection._reader = connection._writer = None
         return reader, writer
+
+    async def _speak_resp3(self, connection: Any) -> None:
+        try:
+            await connection.send_command("HELLO", 3)
+            await connection.read_response()
+        except ResponseError as error:
+            raise NodeUnusable(too_old(error)) from error
 
     async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         reason = "the server closed the connection"
@@ -169,7 +185,12 @@ class AsyncNode:
                 self._drop(reason)
 
     def _settle(self) -> None:
-        while self._pending and (answer := self._parser.gets()) is not False:
+        while (answer := self._parser.gets()) is not False:
+            if isinstance(answer, hiredis.PushNotification):
+                self._on_push(self.index, answer)
+                continue
+            if not self._pending:
+                return  # given up in between, and with it whatever else it says
             sent_at, on_reply = self._pending.popleft()
             self._observer.node_answered(self.name, self._clock.monotonic() - sent_at)
             if on_reply is not None:

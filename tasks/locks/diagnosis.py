@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from tasks.locks.messages import Ahead, Denied, Failed, Granted, NotReady, Reply
-from tasks.locks.node import Node
+from tasks.locks.node import Labelled
 
 
-def explain_no_quorum(nodes: Sequence[Node], answers: Sequence[Reply | None]) -> str:
+def explain_no_quorum(nodes: Sequence[Labelled], answers: Sequence[Reply | None]) -> str:
     """Why there is no quorum, node by node, and what to do."""
     if all(isinstance(answer, Granted | Denied) for answer in answers):
         return (

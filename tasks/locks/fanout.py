@@ -10,13 +10,15 @@ import select
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from typing import Any
 
 from tasks.clock import Clock
 from tasks.locks.decision import majority
-from tasks.locks.messages import Acquire, Failed, Release, Reply, Request
+from tasks.locks.messages import Acquire, Call, Failed, Release, Reply, Request
 from tasks.locks.node import CONNECT_ERRORS, Node, Session, open_session
 from tasks.locks.observer import LockObserver
-from tasks.locks.wire import Encoder, Terms
+from tasks.locks.rounds import Outgoing, Round
+from tasks.locks.wire import Encoder, Terms, parse_call, subscribe
 
 logger = logging.getLogger(__name__)
 
@@ -54,8 +56,15 @@ class Fanout:
         timeout: float,
         clock: Clock,
         observer: LockObserver,
+        bell: str,
     ) -> None:
+        """``bell``: the name on which nodes call those who wait in this process."""
         self.nodes = [Node(n, url, timeout, clock, observer) for n, url in enumerate(urls)]
+        self.pushed: list[tuple[int, Any]] = []
+        for node in self.nodes:
+            node.pushed = self.pushed
+        self._terms = terms
+        self._greeting = subscribe(terms, bell)
         self._observer = observer
         self._last_used = self._looked_at = float("-inf")
         self._encoder = Encoder(terms)
@@ -103,18 +112,19 @@ class Fanout:
         for the others ``receive`` gives the reason as the node's reply."""
         now, sent = self._clock.monotonic(), 0
         payload = self._encoder.encode(request)
-        signed = type(request) is Acquire
         # A stalled node gets nothing new, but what it may have granted must be taken back.
         taking_back = type(request) is Release
+        signed = taking_back or type(request) is Acquire
+        nodes, mark = self.nodes, (self._round_id, now)
         for index in node_indices:
-            node = self.nodes[index]
+            node = nodes[index]
             sock, pending = node.sock, node.pending
             if pending and not taking_back and node.stalled(now):
                 self._ready.append((index, Failed("still busy with earlier requests")))
             elif sock is None:
                 self._ready.append((index, Failed(node.down_reason)))
             else:
-                pending.append((self._round_id, now))
+                pending.append(mark)
                 sent |= 1 << index
                 whole = payload + node.signature if signed else payload
                 try:
@@ -125,12 +135,39 @@ class Fanout:
                     self._lost(node, str(error))
         return sent
 
+    def run(self, machine: Round, deadline: float, further: Outgoing | None = None) -> int:
+        """A round until it is over, at monotonic ``deadline`` at the latest. ``further``: it goes
+        on with this. The nodes to which its first request was sent, as a mask."""
+        monotonic = self._clock.monotonic
+        sent = self.send(*(further or machine.opening()))
+        while not machine.over:
+            for node, reply in self.receive(deadline - monotonic()):
+                if next_ := machine.take(node, reply):
+                    self.send(*next_)
+            if not machine.over and monotonic() >= deadline:
+                machine.give_up()
+        return sent
+
     def receive(self, timeout: float) -> list[tuple[int, Reply]]:
         """Replies of the current round as (node, reply); at most ``timeout`` seconds of waiting."""
         if not self._ready:
             self._collect(timeout)
         replies, self._ready = self._ready, []
         return replies
+
+    def listen(self) -> None:
+        """Read what is here, without waiting."""
+        self._collect(0.0)
+
+    def calls(self) -> list[Call]:
+        """Whom the nodes have called since the last time."""
+        pushed = [parse_call(node, self._terms, said) for node, said in self.pushed]
+        self.pushed.clear()
+        return [call for call in pushed if call is not None]
+
+    def sockets(self) -> list[int]:
+        """File descriptors on which something may be said."""
+        return list(self._by_fd)
 
     def close(self) -> None:
         """Drop all connections, also those that are still being made."""
@@ -229,6 +266,6 @@ class Fanout:
                     state.failed(self._clock.monotonic())
                     continue
                 state.failures, state.retry_at = 0, 0.0
-                node.adopt(session)
+                node.adopt(session, self._greeting)
                 self._poll.register(session.sock, select.POLLIN)
                 self._by_fd[session.sock.fileno()] = node

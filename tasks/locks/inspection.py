@@ -64,9 +64,9 @@ def _of_one_node(connection: Any, name: str, terms: Terms, limit: int) -> Iterat
             connection.send_packed_command(connection.pack_commands(commands))
         for key in keys:
             value, counter, remaining, waiting = (connection.read_response() for _ in range(4))
-            # No value: it ended in the meantime. '~': kept free for somebody who waits.
-            if value and not value.startswith(b"~"):
-                nonce, _, holder = value.decode(errors="replace").partition(" ")
+            if value:  # else it ended in the meantime
+                # The first character tells the scripts whether somebody waits.
+                nonce, _, holder = value[1:].decode(errors="replace").partition(" ")
                 seconds = max(remaining, 0) / 1000
                 yield LeaseSeen(
                     key, nonce, int(counter or 0), seconds, holder, (name,), int(waiting)

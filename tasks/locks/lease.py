@@ -20,6 +20,8 @@ class Lease:
     """Monotonic seconds of this process."""
     nodes: int = 0
     """Bit mask of the nodes that may know this lease. For the backend's own use."""
+    entry: str = ""
+    """What may stand of it in the nodes' waiting lists. For the backend's own use."""
     backend: str = "redlock"
     """Who granted it: redlock, postgres or zookeeper."""
 

@@ -16,6 +16,8 @@ RETENTION_SECONDS = 3_600.0
 PROPOSAL_LEAD_SECONDS = 60.0
 """A node refuses proposals further ahead of its clock: one bad clock must not spoil all tokens."""
 _SCHEMES = ("redis://", "rediss://", "unix://")
+LONGEST_PATIENCE_SECONDS = 2.0
+"""A place in a waiting list is good for so long, or a quarter of the TTL; then it is taken anew."""
 DRIFT_RATIO = 0.01
 DRIFT_SECONDS = 0.002
 LONGEST_KEY_BYTES = 200

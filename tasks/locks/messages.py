@@ -1,6 +1,17 @@
 """What a client says to a lock node, and what a node may answer."""
 
 from dataclasses import dataclass
+from functools import lru_cache
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where somebody stands in the nodes' waiting lists."""
+
+    since_us: int
+    """Wall clock when the waiting began: the order, and the same on all nodes."""
+    entry: str
+    """All that a node needs for the hand-over: see ``entry_of``."""
 
 
 # Not frozen, like GRANTED: made for every round, and frozen ones take three times as long to make.
@@ -12,9 +23,8 @@ class Acquire:
     proposal: int
     holder: str = ""
     """Who asks, for people to read."""
-    waiter: str = ""
-    """Who is waiting: noted in the node's waiting list when denied. Empty: nobody waits."""
-    waited_ms: int = 0
+    place: Place | None = None
+    """Where to stand when denied: whoever releases hands over to the first. None: nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,25 +42,17 @@ class Extend:
     token: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Release:
     key: str
     nonce: str
-    waiter: str = ""
-    """Our own name as a waiter, to be taken off the list."""
-    next: str = ""
-    """The waiter for whom the key is to be kept free for a moment."""
+    proposal: int = 0
+    """A token for whoever is next in line; 0: the nodes count for themselves."""
+    entry: str = ""
+    """Our own place in the waiting lists, to be taken off."""
 
 
-@dataclass(frozen=True, slots=True)
-class Withdraw:
-    """The waiter has stopped waiting."""
-
-    key: str
-    waiter: str
-
-
-Request = Acquire | Confirm | Extend | Release | Withdraw
+Request = Acquire | Confirm | Extend | Release
 
 
 @dataclass(slots=True)
@@ -58,8 +60,6 @@ class Granted:
     """The slot is ours; ``counter`` is this node's word for the token."""
 
     counter: int
-    next: str = ""
-    """Who has waited so long that the key should be handed over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +126,6 @@ class NotOurs:
     """There was nothing of ours to release."""
 
 
-@dataclass(frozen=True, slots=True)
-class Withdrawn:
-    """The waiter is not in the waiting list (any more)."""
-
-
 Reply = (
     Granted
     | Denied
@@ -144,5 +139,20 @@ Reply = (
     | Lost
     | Released
     | NotOurs
-    | Withdrawn
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A node has handed ``key`` to ``nonce``, who waited there: as GRANTED, but later."""
+
+    node: int
+    key: str
+    nonce: str
+    counter: int
+
+
+@lru_cache
+def nodes_in(mask: int) -> tuple[int, ...]:
+    """The indices of the nodes in a bit mask."""
+    return tuple(index for index in range(mask.bit_length()) if mask >> index & 1)

@@ -8,8 +8,7 @@ With PROMETHEUS_MULTIPROC_DIR set the numbers of all processes meet in that fold
 import atexit
 import os
 import threading
-from bisect import bisect_left
-from collections import Counter
+from collections import Counter, deque
 from functools import cache
 from typing import Any
 
@@ -20,6 +19,7 @@ BUSY = "busy"
 QUORUM_LOST = "quorum_lost"
 LOST_WHILE_HELD = "lost_while_held"
 RELEASED_LATE = "released_late"
+_GRANTING = frozenset({"acquire", "handover"})
 _ALARMS = frozenset({QUORUM_LOST, LOST_WHILE_HELD})
 
 _MOST_FAMILIES = 20
@@ -68,9 +68,9 @@ class LockMetrics:
         self._lock = threading.Lock()
         self._tallies: dict[Series, Tally] = {}
         self._counts: Counter[Series] = Counter()
-        self._nodes: dict[str, Tally] = {}
+        self._rounds: deque[tuple[str, str, float, bool, int]] = deque()
+        self._answers: deque[tuple[str, float]] = deque()
         self._held = Counter(dict.fromkeys(self._held, 0))
-        self._rounds = 0
 
     # -- sections, reported by the guard ---------------------------------------
 
@@ -112,30 +112,18 @@ class LockMetrics:
         self.flush()
 
     # -- rounds and nodes, reported by the backend -----------------------------
+    # Only noted, since this happens a dozen times in a section; sorted into buckets when they are
+    # written out. A deque may be filled and emptied by any threads at once.
 
     def round_done(
         self, operation: str, outcome: str, seconds: float, *, second_round: bool, margin: int
     ) -> None:
-        with self._lock:
-            self._tally("lock_round_seconds", operation).add(seconds)
-            self._counts["lock_rounds", (operation, outcome)] += 1
-            if second_round:
-                self._counts["lock_second_rounds", ()] += 1
-            if outcome == GRANTED and operation == "acquire":
-                self._tally("lock_quorum_margin").add(margin)
-            self._rounds += 1
-            full = self._rounds >= _ROUNDS_PER_FLUSH
-        if full:
+        self._rounds.append((operation, outcome, seconds, second_round, margin))
+        if len(self._rounds) >= _ROUNDS_PER_FLUSH:
             self.flush()
 
     def node_answered(self, node: str, seconds: float) -> None:
-        tally = self._nodes.get(node)
-        with self._lock:
-            if tally is None:
-                tally = self._nodes[node] = self._tally("lock_node_seconds", node)
-            # ``tally.add`` written out: this runs ten times for a section on five nodes.
-            tally.counts[bisect_left(_ROUND, seconds)] += 1
-            tally.total += seconds
+        self._answers.append((node, seconds))
 
     def node_failed(self, node: str, reason: str) -> None:
         """``reason`` is in the log; as a label it would have no bound."""
@@ -148,10 +136,10 @@ class LockMetrics:
         """Add what was counted since the last time to the process's metrics."""
         with self._flushing:
             with self._lock:
+                self._sort()
                 counts, self._counts = self._counts, Counter()
                 taken = [(series, *tally.take()) for series, tally in self._tallies.items()]
                 held = dict(self._held)
-                self._rounds = 0
             for (name, labels), number in counts.items():
                 if number:
                     _child(name, labels).inc(number)
@@ -159,6 +147,21 @@ class LockMetrics:
                 _add_to_histogram(_child(name, labels), buckets, total)
             for family, number in held.items():
                 _child("lock_leases_held", (family,)).set(number)
+
+    def _sort(self) -> None:
+        """What was only noted so far. Under the lock."""
+        # As many as there are now: others may go on adding for ever.
+        for _ in range(len(self._answers)):
+            node, seconds = self._answers.popleft()
+            self._tally("lock_node_seconds", node).add(seconds)
+        for _ in range(len(self._rounds)):
+            operation, outcome, seconds, second_round, margin = self._rounds.popleft()
+            self._tally("lock_round_seconds", operation).add(seconds)
+            self._counts["lock_rounds", (operation, outcome)] += 1
+            if second_round:
+                self._counts["lock_second_rounds", ()] += 1
+            if outcome == GRANTED and operation in _GRANTING:
+                self._tally("lock_quorum_margin").add(margin)
 
     def _tally(self, name: str, *labels: str) -> Tally:
         series = name, labels

@@ -11,17 +11,17 @@ import ssl
 from collections import deque
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import hiredis
 from redis import ConnectionPool
 from redis.backoff import NoBackoff
 from redis.connection import parse_url
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
 from tasks.clock import Clock
-from tasks.locks.messages import Failed, Reply
+from tasks.locks.messages import Failed, Granted, Reply
 from tasks.locks.observer import LockObserver, SilentObserver
 from tasks.locks.wire import parse, signature
 
@@ -30,6 +30,13 @@ logger = logging.getLogger(__name__)
 # More than this and the node is not keeping up: its socket buffer must not fill with our requests.
 _MOST_PENDING = 32
 _READ_BYTES = 4_096
+
+
+class Labelled(Protocol):
+    """Whatever has the name of a node."""
+
+    @property
+    def name(self) -> str: ...
 
 
 class NodeUnusable(Exception):
@@ -64,12 +71,27 @@ def open_session(url: str, timeout: float, loading: Sequence[bytes] = ()) -> Ses
         connection.send_packed_command(loading)
         for _ in loading:
             connection.read_response()
+        _speak_resp3(connection)
         # redis-py has no public way to wait on several connections at once.
         sock = connection._sock
     except BaseException:
         connection.disconnect()
         raise
     return Session(connection, sock, run_id)
+
+
+def _speak_resp3(connection: Any) -> None:
+    """From here on the server may say something by itself, between two answers."""
+    try:
+        connection.send_command("HELLO", 3)
+        connection.read_response()
+    except ResponseError as error:
+        raise NodeUnusable(too_old(error)) from error
+
+
+def too_old(error: ResponseError) -> str:
+    """Why a server that does not know RESP3 is no lock node."""
+    return f"it cannot call those who wait ({error}). Lock nodes must be Redis 6 or newer."
 
 
 def make_connection(url: str, timeout: float) -> Any:
@@ -118,7 +140,7 @@ class Node:
         self.name = label(url)
         self.run_id = ""
         self.signature = b""
-        """What this server needs at the end of an ACQUIRE."""
+        """What this server needs at the end of an ACQUIRE or RELEASE."""
         self.sock: socket.socket | None = None
         self.down_reason = "not connected yet"
         self._timeout = timeout
@@ -130,15 +152,19 @@ class Node:
         self._reader = hiredis.Reader()
         self.pending: deque[tuple[int, float]] = deque()
         """Round and monotonic seconds of each request without an answer, oldest first."""
+        self.pushed: list[tuple[int, Any]] = []
+        """What servers said by themselves, with the node's index. Shared by all nodes."""
 
-    def adopt(self, session: Session) -> None:
-        """Take a new connection into use."""
+    def adopt(self, session: Session, greeting: bytes = b"") -> None:
+        """Take a new connection into use; ``greeting`` is sent on it and has no answer."""
         self._connection, self.sock, self.run_id = session
         self.signature = signature(self.run_id)
         self._tls = isinstance(self.sock, ssl.SSLSocket)
         self.sock.setblocking(False)
         self._reader = hiredis.Reader()
         self.pending.clear()
+        if greeting:
+            self.sock.send(greeting)
 
     @property
     def connected(self) -> bool:
@@ -182,19 +208,23 @@ class Node:
             self._reader.feed(data)
 
     def _settle(self, wanted: int, into: list[tuple[int, Reply]]) -> None:
-        pending, gets, observer = self.pending, self._reader.gets, self._observer
-        while pending:
-            answer = gets()
-            if answer is False:
-                return
+        pending, gets, observer, index = self.pending, self._reader.gets, self._observer, self.index
+        now = self._clock.monotonic() if observer is not None else 0.0
+        while (answer := gets()) is not False:
+            kind = type(answer)
+            if kind is hiredis.PushNotification:
+                self.pushed.append((index, answer))
+                continue
             round_id, sent_at = pending.popleft()
             if round_id == wanted:
                 # A late reply is read when the next round comes, so its age tells nothing.
                 if observer is not None:
-                    observer.node_answered(self.name, self._clock.monotonic() - sent_at)
-                into.append((self.index, parse(answer)))
-            if type(answer) is hiredis.ReplyError:
+                    observer.node_answered(self.name, now - sent_at)
+                into.append((index, Granted(answer) if kind is int else parse(answer)))
+            if kind is hiredis.ReplyError:
                 self._failed(str(answer), wanted, into)
+            if not pending and self.sock is None:
+                return  # given up just now, and with it whatever else it said
 
     def _failed(self, reason: str, wanted: int, into: list[tuple[int, Reply]]) -> None:
         if self._observer is not None:

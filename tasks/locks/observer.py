@@ -7,7 +7,8 @@ class LockObserver(Protocol):
     def round_done(
         self, operation: str, outcome: str, seconds: float, *, second_round: bool, margin: int
     ) -> None:
-        """``operation``: acquire, extend, release. ``outcome``: granted, busy, no_quorum, lost,
+        """``operation``: acquire, handover (waited for; from the first node's call to the last that
+        was needed), extend, release. ``outcome``: granted, busy, no_quorum, lost,
         released, not_held. ``margin``: grants beyond the quorum."""
 
     def node_answered(self, node: str, seconds: float) -> None: ...

@@ -52,8 +52,6 @@ class AcquireRound:
         self._token: int | None = None
         self.decision: Decision = WAITING
         self.over = False
-        self.next = ""
-        """Who should get the key after us."""
 
     @property
     def confirmed(self) -> bool:
@@ -70,10 +68,16 @@ class AcquireRound:
         self.answers[node] = reply
         if type(reply) is Granted:
             self.votes += 1
-            if reply.next:
-                self.next = reply.next
             if self.votes < self._quorum and self._token is None:
                 return None  # the common case: nothing can follow from it yet
+        return self._judge()
+
+    def called(self, node: int, counter: int) -> Outgoing | None:
+        """A node that had denied, or was silent, has handed the key over to us since."""
+        if type(self.answers[node]) is Granted:
+            return None
+        self.answers[node] = Granted(counter)
+        self.votes += 1
         return self._judge()
 
     def give_up(self) -> None:

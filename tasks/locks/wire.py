@@ -10,6 +10,7 @@ import hiredis
 from tasks.locks.messages import (
     Acquire,
     Ahead,
+    Call,
     Confirm,
     Confirmed,
     Denied,
@@ -26,12 +27,10 @@ from tasks.locks.messages import (
     Replanted,
     Reply,
     Request,
-    Withdraw,
-    Withdrawn,
 )
 
 _FOLDER = Path(__file__).parent / "scripts"
-_NAMES = ("acquire", "confirm", "extend", "release", "withdraw")
+_NAMES = ("acquire", "confirm", "extend", "release")
 _MARK_NEW = (_FOLDER / "mark_new.lua").read_bytes()
 
 
@@ -40,8 +39,10 @@ def _pack(*command: str | int | bytes) -> bytes:
     return packed
 
 
-DUE_MS = 8
-"""So long, times the number of waiters, others may go first; then it is the first one's turn."""
+MOST_WAITING = 1_000
+"""Per key and node. Whoever comes later is not handed the key, but looks again by and by."""
+LIST_SECONDS = 10.0
+"""A waiting list that nobody joins is forgotten; longer than any entry in it is good for."""
 _MOST_KEYS = 1024
 
 _BARE: dict[bytes, Reply] = {
@@ -52,7 +53,6 @@ _BARE: dict[bytes, Reply] = {
     b"lost": Lost(),
     b"released": Released(),
     b"not_ours": NotOurs(),
-    b"withdrawn": Withdrawn(),
 }
 
 
@@ -89,6 +89,10 @@ class Terms:
         # The braces are a Redis hash tag: all keys of one lock belong together.
         return f"{self.prefix}:lease:{{{key}}}"
 
+    def key_of(self, slot: str) -> str:
+        """The key whose slot has this name."""
+        return slot[len(lease_prefix(self.prefix)) + 1 : -1]
+
     def counter(self, key: str) -> str:
         return f"{self.prefix}:token:{{{key}}}"
 
@@ -103,10 +107,12 @@ class Encoder:
         self._terms = terms
         self._heads: dict[str, tuple[bytes, bytes]] = {}
         # Written into the scripts: as arguments they would be parsed in every call.
+        # What goes into a command as it is stands as text: Redis is slow at writing numbers.
         numbers = (
-            f"local QUARANTINE_MS, LEAD_MS, RETENTION_MS = "
-            f"{terms.quarantine_ms}, {terms.lead_ms}, {terms.retention_ms}\n"
-            f"local BELLS, DUE_MS = '{terms.bells}', {DUE_MS}\n"
+            f"local QUARANTINE_MS, LEAD_MS, MOST_WAITING = "
+            f"{terms.quarantine_ms}, {terms.lead_ms}, {MOST_WAITING}\n"
+            f"local RETENTION_MS, LIST_MS, BELLS = "
+            f"'{terms.retention_ms}', '{LIST_SECONDS * 1000:.0f}', '{terms.bells}'\n"
         ).encode()
         sources = {name: numbers + (_FOLDER / f"{name}.lua").read_bytes() for name in _NAMES}
         # Redis names a script by its SHA-1; nothing here depends on it being hard to forge.
@@ -118,7 +124,7 @@ class Encoder:
         """Commands to send on a new connection."""
 
     def encode(self, request: Request) -> bytes:
-        """ACQUIRE is not complete without the node's ``signature`` at its end."""
+        """ACQUIRE and RELEASE are not complete without the node's ``signature`` at their end."""
         if type(request) is Acquire:
             return self._acquire(request)
         if type(request) is Release:
@@ -126,27 +132,21 @@ class Encoder:
         return self._rare(request)
 
     def _acquire(self, request: Acquire) -> bytes:
-        value = f"{request.nonce} {request.holder}".encode()
-        ttl, proposal, waiter = str(request.ttl_ms), str(request.proposal), request.waiter
-        numbers = f"\r\n${len(ttl)}\r\n{ttl}\r\n${len(proposal)}\r\n{proposal}\r\n"
-        count = b"*11"
-        if waiter:
-            waited = str(request.waited_ms)
-            numbers += f"${len(waiter)}\r\n{waiter}\r\n${len(waited)}\r\n{waited}\r\n"
-            count = b"*13"
-        return b"%b%b$%d\r\n%b%b" % (
-            *(count, self._head(request.key)[0]),
-            *(len(value), value, numbers.encode()),
-        )
+        value = f".{request.nonce} {request.holder}".encode()
+        ttl, proposal, place = str(request.ttl_ms), str(request.proposal), request.place
+        numbers = f"\r\n${len(ttl)}\r\n{ttl}\r\n${len(proposal)}\r\n{proposal}\r\n".encode()
+        head = self._head(request.key)[0]
+        if place is None:
+            return b"*11%b$%d\r\n%b%b" % (head, len(value), value, numbers)
+        line = _bulk(str(place.since_us)) + _bulk(place.entry)
+        return b"*13%b$%d\r\n%b%b%b" % (head, len(value), value, numbers, line)
 
     def _release(self, request: Release) -> bytes:
-        head, nonce = self._head(request.key)[1], request.nonce
-        mine = f"${len(nonce)}\r\n{nonce}\r\n"
-        if not request.waiter and not request.next:
-            return b"*6" + head + mine.encode()
-        for name in (request.waiter, request.next):
-            mine += f"${len(name)}\r\n{name}\r\n"
-        return b"*8" + head + mine.encode()
+        head, nonce, proposal = self._head(request.key)[1], request.nonce, str(request.proposal)
+        mine = f"${len(nonce) + 1}\r\n{nonce} \r\n${len(proposal)}\r\n{proposal}\r\n".encode()
+        if not request.entry:
+            return b"*10%b%b" % (head, mine)
+        return b"*11%b%b%b" % (head, mine, _bulk(request.entry))
 
     def _head(self, key: str) -> tuple[bytes, bytes]:
         """The beginnings of ACQUIRE and of RELEASE, without the number of arguments."""
@@ -157,7 +157,7 @@ class Encoder:
         terms = self._terms
         slot, counter, waiting = terms.slot(key), terms.counter(key), terms.waiting(key)
         acquire = self._call("acquire", 4, slot, counter, terms.marker, waiting)
-        release = self._call("release", 2, slot, waiting)
+        release = self._call("release", 4, slot, counter, terms.marker, waiting)
         self._heads[key] = heads = (
             acquire[acquire.index(b"\r\n") :],
             release[release.index(b"\r\n") :],
@@ -169,20 +169,35 @@ class Encoder:
         slot, counter = self._terms.slot(key), self._terms.counter(key)
         match request:
             case Confirm(_, nonce, token):
-                return self._call("confirm", 2, slot, counter, nonce, token)
+                return self._call("confirm", 2, slot, counter, f"{nonce} ", token)
             case Extend(_, nonce, ttl_ms, token):
-                return self._call("extend", 2, slot, counter, nonce, ttl_ms, token)
-            case Withdraw(_, waiter):
-                return self._call("withdraw", 1, self._terms.waiting(key), waiter)
+                return self._call("extend", 2, slot, counter, f"{nonce} ", ttl_ms, token)
         raise TypeError(f"{request!r} has an encoding of its own.")
 
     def _call(self, name: str, *arguments: str | int) -> bytes:
         return _pack("EVALSHA", self._sha[name], *arguments)
 
 
+def _bulk(text: str) -> bytes:
+    raw = text.encode()
+    return b"$%d\r\n%b\r\n" % (len(raw), raw)
+
+
 def signature(run_id: str) -> bytes:
-    """The last argument of every ACQUIRE to the server with this run id."""
-    return b"$%d\r\n%b\r\n" % (len(run_id.encode()), run_id.encode())
+    """The last argument of every ACQUIRE and RELEASE to the server with this run id: what its
+    marker says once it may vote."""
+    return _bulk(f"{run_id} 0")
+
+
+def subscribe(terms: Terms, bell: str) -> bytes:
+    """The command after which a connection hears whom a node has handed a key to."""
+    return _pack("SUBSCRIBE", f"{terms.bells}{bell}")
+
+
+def entry_of(request: Acquire, bell: str, last_ms: int) -> str:
+    """What stands in a waiting list. ``bell`` names the connections on which it is called, and
+    after ``last_ms`` of the node's clock it is passed over: its process may have stopped."""
+    return f"{last_ms} {bell} {request.ttl_ms} {request.nonce} {request.holder}"
 
 
 def mark_new(prefix: str, run_id: str) -> tuple[str | int | bytes, ...]:
@@ -197,8 +212,6 @@ def parse(answer: Any) -> Reply:
     if type(answer) is bytes and (bare := _BARE.get(answer)):
         return bare
     match answer:
-        case [b"granted", int() as counter, bytes() as waiter]:
-            return Granted(counter, waiter.decode(errors="replace"))
         case [b"denied", int() as ms, bytes() as owner]:
             return Denied(ms / 1000, owner.decode(errors="replace"))
         case [b"not_ready", int() as ms]:
@@ -206,3 +219,12 @@ def parse(answer: Any) -> Reply:
         case [b"ahead", int() as ms]:
             return Ahead(ms / 1000)
     return Failed(str(answer))
+
+
+def parse_call(node: int, terms: Terms, push: Any) -> Call | None:
+    """What a node says by itself. None: nothing of interest."""
+    match push:
+        case [b"message", bytes(), bytes() as text]:
+            counter, slot, nonce, *_ = text.decode(errors="replace").split(" ", 3)
+            return Call(node, terms.key_of(slot), nonce, int(counter))
+    return None

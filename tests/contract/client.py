@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from tasks.errors import LeaseBusy, LeaseLost, QuorumUnavailable
+from tasks.locks.connections import Connections
 from tasks.locks.lease import Lease
+from tasks.locks.line import Line, Turn
+from tasks.locks.messages import Call
 from tasks.locks.redlock import Redlock
-from tasks.locks.waiting import Waiter
 from tests.contract.tenure import Tenure
 from tests.contract.transport import SimulatedTransport
 
@@ -17,6 +19,38 @@ if TYPE_CHECKING:
 TTL = 1.0
 TIMEOUT = 0.3
 KEY = "order:1"
+
+
+class SimulatedTurn(Turn):
+    """Sleeps until the schedule says that something was said, or time has passed."""
+
+    def __init__(self, client: "SimulatedClient") -> None:
+        super().__init__((0, 0))
+        self._client = client
+
+    def sleep(self, sockets: object, seconds: float) -> bool:
+        transport = self._client.transport
+        transport.sleeps_until = self._client.read_monotonic() + seconds
+        self._client.pause()
+        transport.sleeps_until = None
+        return True
+
+    def tell(self, call: Call) -> None:
+        self.calls.append(call)
+
+
+class SimulatedLine(Line):
+    def __init__(self, client: "SimulatedClient") -> None:
+        super().__init__()
+        self.bell = str(client.index)
+        self._client = client
+
+    def join(self, nonce: str) -> Turn:
+        turn = self._turns[nonce] = SimulatedTurn(self._client)
+        return turn
+
+    def leave(self, nonce: str) -> None:
+        self._turns.pop(nonce, None)
 
 
 class SimulatedClient(Redlock):
@@ -47,8 +81,10 @@ class SimulatedClient(Redlock):
             observer=world,
         )
         self.terms = self._terms
+        self._connections = Connections(self._new_fanout, lambda: SimulatedLine(self))
+        self._voting.uniform = dice.uniform
 
-    def _new_fanout(self) -> SimulatedTransport:
+    def _new_fanout(self, bell: str) -> SimulatedTransport:
         self.transport = self.transport_class(self.world, self, self.world.names)
         return self.transport
 
@@ -93,7 +129,7 @@ class SimulatedClient(Redlock):
         for _ in range(dice.choice([0, 0, 1, 6])):
             self.pause()
         if dice.random() < 0.7:
-            self._largest_seen = 0  # as a new process, which has seen nothing yet
+            self._voting.largest_seen = 0  # as a new process, which has seen nothing yet
         began = self.world.tick()
         lease = self._try()
         if lease is None:
@@ -122,20 +158,6 @@ class SimulatedClient(Redlock):
         try:
             if not self._queues:
                 return self.acquire(KEY, ttl=TTL)
-            return self._stand_in_line()
+            return self.acquire_within(KEY, ttl=TTL, wait=self.world.random.choice([0.05, 0.5, 2]))
         except (LeaseBusy, QuorumUnavailable):
             return None
-
-    def _stand_in_line(self) -> Lease | None:
-        waiter = Waiter(KEY, f"{self.index}.1", self.read_monotonic())
-        lease = None
-        try:
-            for _ in range(3):
-                try:
-                    lease = self.acquire_waiting(waiter, ttl=TTL)
-                    break
-                except LeaseBusy:
-                    self.pause()
-        finally:
-            self.stop_waiting(waiter, withdraw=lease is None)
-        return lease

@@ -2,6 +2,7 @@
 
 ``python -m tests.contract.holder hold URLS KEY TTL``: takes the key and says ``{"token": …}``;
 after a line on stdin it extends and releases and says what became of that.
+``python -m tests.contract.holder wait URLS KEY TTL``: the same, and waits for the key.
 ``python -m tests.contract.holder sections URLS KEY COUNT``: runs guarded sections one after the
 other and says when each began and ended (monotonic seconds, the same clock for all processes).
 """
@@ -11,9 +12,11 @@ import sys
 import time
 from collections.abc import Sequence
 
+from tasks.clock import SYSTEM_CLOCK
 from tasks.errors import LeaseLost
 from tasks.guard import single_flight
 from tasks.locks.redlock import Redlock
+from tasks.locks.waiting import acquire_within
 from tests.contract.redis_nodes import PREFIX
 
 
@@ -22,8 +25,8 @@ def _say(fact: object) -> None:
     sys.stdout.flush()
 
 
-def hold(backend: Redlock, key: str, ttl: float) -> None:
-    lease = backend.acquire(key, ttl=ttl)
+def hold(backend: Redlock, key: str, ttl: float, wait: float = 0.0) -> None:
+    lease = acquire_within(backend, key, ttl=ttl, wait=wait, clock=SYSTEM_CLOCK)
     _say({"token": lease.token})
     sys.stdin.readline()
     try:
@@ -46,9 +49,11 @@ def sections(backend: Redlock, key: str, count: int) -> None:
 
 def main(arguments: Sequence[str]) -> None:
     what, urls, key, number = arguments
-    backend = Redlock(urls.split(","), prefix=PREFIX, max_ttl=2.0, node_timeout=0.25)
+    backend = Redlock(urls.split(","), prefix=PREFIX, max_ttl=30.0, node_timeout=0.25)
     if what == "hold":
         hold(backend, key, float(number))
+    elif what == "wait":
+        hold(backend, key, float(number), wait=30.0)
     else:
         sections(backend, key, int(number))
     backend.close()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tasks.locks import redlock
+from tasks.locks import redlock, standing, voting
 from tasks.locks.messages import Acquire, Confirm, Confirmed, Held, Refused, Replanted, Reply
 from tasks.locks.rounds import Outgoing, VoteRound
 from tests.contract.client import SimulatedClient
@@ -82,12 +82,13 @@ def validity_by_wall_clock(patch: pytest.MonkeyPatch) -> None:
 
 
 def lease_that_never_ends(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(redlock, "drift", lambda ttl: -5 * ttl)
+    patch.setattr(voting, "drift", lambda ttl: -5 * ttl)
 
 
 def nothing_taken_back(patch: pytest.MonkeyPatch) -> None:
     """A failed attempt leaves behind what it got from a minority."""
-    patch.setattr(redlock, "_indices", lambda _mask: ())
+    patch.setattr(redlock, "nodes_in", lambda _mask: ())
+    patch.setattr(standing, "nodes_in", lambda _mask: ())
 
 
 MUTANTS: dict[Inject, tuple[str, str]] = {

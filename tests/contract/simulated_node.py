@@ -3,6 +3,7 @@
 That it answers as the scripts do is shown against real servers in ``test_lock_scripts``.
 """
 
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from typing import NamedTuple
 from tasks.locks.messages import (
     Acquire,
     Ahead,
+    Call,
     Confirm,
     Confirmed,
     Denied,
@@ -25,18 +27,15 @@ from tasks.locks.messages import (
     Replanted,
     Reply,
     Request,
-    Withdraw,
-    Withdrawn,
 )
-from tasks.locks.wire import DUE_MS, Terms
-
-RESERVED_SECONDS = 0.02
+from tasks.locks.wire import MOST_WAITING, Terms
 
 
 class Slot(NamedTuple):
     owner: str
-    """A nonce, or '~' and the waiter for whom the key is kept free."""
     until: float
+    wanted: bool = False
+    """Somebody is in the waiting list, or was when it was last looked at."""
 
 
 class Counter(NamedTuple):
@@ -51,7 +50,8 @@ class Memory:
     marker: tuple[str, float] | None = None
     slots: dict[str, Slot] = field(default_factory=dict)
     counters: dict[str, Counter] = field(default_factory=dict)
-    waiting: dict[str, dict[str, float]] = field(default_factory=dict)
+    waiting: dict[str, dict[str, int]] = field(default_factory=dict)
+    """By key: since when, in µs, by entry."""
 
 
 class SimulatedNode:
@@ -62,6 +62,8 @@ class SimulatedNode:
         self.now = now
         self.run_id = "run-0"
         self.memory = Memory()
+        self.call: Callable[[str, Call], bool] = lambda _bell, _call: False
+        """Tells whoever listens on the bell. False: nobody does."""
 
     def restart(self, memory: Memory | None = None) -> None:
         """As a new run of the server: empty, or with what an old snapshot remembers."""
@@ -93,14 +95,11 @@ class SimulatedNode:
         if type(request) is Acquire:
             return self._acquire(request, run_id)
         if type(request) is Release:
-            return self._release(request)
+            return self._release(request, run_id)
         if type(request) is Extend:
             return self._extend(request)
-        if type(request) is Confirm:
-            return self._confirm(request)
-        assert type(request) is Withdraw
-        self.memory.waiting.get(request.key, {}).pop(request.waiter, None)
-        return Withdrawn()
+        assert type(request) is Confirm
+        return self._confirm(request)
 
     def _acquire(self, request: Acquire, run_id: str) -> Reply:
         marker = self.memory.marker
@@ -116,27 +115,21 @@ class SimulatedNode:
         return self._vote(request)
 
     def _vote(self, request: Acquire) -> Reply:
-        key, waiter = request.key, request.waiter
+        key, place = request.key, request.place
         owner, counter = self.owner(key), self.counter(key)
         if owner == request.nonce:
             return Granted(counter)
-        if owner is not None and (not waiter or owner != f"~{waiter}"):
-            if waiter:
-                since = self.now - request.waited_ms / 1000
-                self.memory.waiting.setdefault(key, {}).setdefault(waiter, since)
-            return Denied(self.memory.slots[key].until - self.now, owner[:8])
-        if waiter:
-            self.memory.waiting.get(key, {}).pop(waiter, None)
+        if owner is not None:
+            slot, waiting = self.memory.slots[key], self.memory.waiting.setdefault(key, {})
+            if place and len(waiting) < MOST_WAITING:
+                waiting.setdefault(place.entry, place.since_us)
+                self.memory.slots[key] = slot._replace(wanted=True)
+            return Denied(slot.until - self.now, owner[:8])
+        if place:
+            self.memory.waiting.get(key, {}).pop(place.entry, None)
         counter = max(counter + 1, request.proposal)
         self._write(key, request.nonce, request.ttl_ms, counter)
-        return Granted(counter, self._due(key))
-
-    def _due(self, key: str) -> str:
-        waiting = self.memory.waiting.get(key)
-        if not waiting:
-            return ""
-        first = min(waiting, key=lambda waiter: (waiting[waiter], waiter))
-        return first if self.now - waiting[first] >= DUE_MS / 1000 * len(waiting) else ""
+        return Granted(counter)
 
     def _confirm(self, request: Confirm) -> Reply:
         if self.owner(request.key) != request.nonce:
@@ -150,21 +143,40 @@ class SimulatedNode:
         owner = self.owner(request.key)
         if owner not in (None, request.nonce):
             return Lost()
+        wanted = owner is not None and self.memory.slots[request.key].wanted
         counter = max(self.counter(request.key), request.token)
-        self._write(request.key, request.nonce, request.ttl_ms, counter)
+        self._write(request.key, request.nonce, request.ttl_ms, counter, wanted=wanted)
         return Held() if owner else Replanted()
 
-    def _release(self, request: Release) -> Reply:
+    def _release(self, request: Release, run_id: str) -> Reply:
         key = request.key
-        for name in (request.waiter, request.next):
-            self.memory.waiting.get(key, {}).pop(name, None)
+        if request.entry:
+            self.memory.waiting.get(key, {}).pop(request.entry, None)
         if self.owner(key) != request.nonce:
             return NotOurs()
-        del self.memory.slots[key]
-        if request.next:
-            self.memory.slots[key] = Slot(f"~{request.next}", self.now + RESERVED_SECONDS)
+        slot = self.memory.slots.pop(key)
+        if slot.wanted and self.memory.marker == (run_id, 0.0):
+            self._hand_over(key, request.proposal)
         return Released()
 
-    def _write(self, key: str, owner: str, ttl_ms: int, counter: int) -> None:
+    def _hand_over(self, key: str, proposal: int) -> None:
+        waiting = self.memory.waiting.get(key, {})
+        if proposal / 1_000_000 - self.now > self.terms.lead_ms / 1000:
+            proposal = 0
+        while waiting:
+            first = min(waiting, key=lambda entry: (waiting[entry], entry))
+            del waiting[first]
+            last_ms, bell, ttl_ms, nonce, _ = first.split(" ", 4)
+            if int(last_ms) < self.now * 1000:
+                continue
+            counter = max(self.counter(key) + 1, proposal)
+            self._write(key, nonce, int(ttl_ms), counter, wanted=bool(waiting))
+            if self.call(bell, Call(0, key, nonce, counter)):
+                return
+            del self.memory.slots[key]
+
+    def _write(
+        self, key: str, owner: str, ttl_ms: int, counter: int, *, wanted: bool = False
+    ) -> None:
         self.set_counter(key, counter)
-        self.memory.slots[key] = Slot(owner, self.now + ttl_ms / 1000)
+        self.memory.slots[key] = Slot(owner, self.now + ttl_ms / 1000, wanted)

@@ -2,11 +2,14 @@
 
 import random
 from collections import Counter
+from typing import Any
 
+import hiredis
 import redis
 
 from tasks.locks.messages import (
     Acquire,
+    Call,
     Confirm,
     Confirmed,
     Denied,
@@ -16,37 +19,57 @@ from tasks.locks.messages import (
     Lost,
     NotOurs,
     NotReady,
+    Place,
     Refused,
     Release,
     Released,
     Replanted,
     Reply,
     Request,
-    Withdraw,
-    Withdrawn,
 )
-from tasks.locks.node import open_session
-from tasks.locks.wire import Encoder, Terms, parse, signature
+from tasks.locks.node import Session, open_session
+from tasks.locks.wire import Encoder, Terms, entry_of, parse, parse_call, signature, subscribe
 from tests.contract.redis_nodes import PREFIX, Nodes
-from tests.contract.simulated_node import SimulatedNode, Slot
+from tests.contract.simulated_node import SimulatedNode
+
+HEARD, UNHEARD = "bell-1", "bell-2"
+LONG_AGO_MS, FAR_OFF_MS = 1_000, 9_000_000_000_000
+
+
+class Listener:
+    """A connection that hears what the server says by itself."""
+
+    def __init__(self, session: Session, terms: Terms) -> None:
+        self.session, self._terms, self._reader = session, terms, hiredis.Reader()
+        session.sock.sendall(subscribe(terms, HEARD))
+        assert self.hear() is None
+
+    def hear(self) -> Call | None:
+        while (said := self._reader.gets()) is False:
+            self._reader.feed(self.session.sock.recv(4096))
+        assert isinstance(said, hiredis.PushNotification)
+        return parse_call(0, self._terms, said)
 
 
 def _random_request(dice: random.Random, node: SimulatedNode) -> Request:
-    key, nonce = dice.choice(["a", "b"]), dice.choice(["x" * 8, "y" * 8, "z" * 8])
+    key, nonce = dice.choice(["a", "b"]), dice.choice(["x" * 8, "y" * 8, "z" * 8, "w" * 8])
     number = max(node.counter(key), 1_700_000_000_000_000) + dice.randint(-2, 2)
-    waiter = dice.choice(["", "", "bell.1", "bell.2"])
     match dice.randint(0, 5):
-        case 0 | 1:
-            # Due at every release, and one before the other whatever time passes in between.
-            waited_ms = {"bell.1": 172_800_000, "bell.2": 86_400_000}.get(waiter, 0)
-            return Acquire(key, nonce, 60_000, number, "", waiter, waited_ms)
-        case 2:
-            return Confirm(key, nonce, number)
+        case 0 | 1 | 2:
+            request = Acquire(key, nonce, 60_000, number, dice.choice(["", "worker 7"]))
+            if dice.random() < 0.6:
+                # Each nonce waits in one way, so that its entry can be found again.
+                bell = HEARD if nonce < "y" else UNHEARD
+                last_ms = LONG_AGO_MS if nonce < "x" else FAR_OFF_MS
+                since_us = dice.randint(1, 3)
+                request.place = Place(since_us, entry_of(request, bell, last_ms))
+            return request
         case 3:
-            return Extend(key, nonce, 60_000, number)
+            return Confirm(key, nonce, number)
         case 4:
-            return Withdraw(key, waiter or "bell.1")
-    return Release(key, nonce, waiter, dice.choice(["", "bell.1", "bell.2"]) if waiter else "")
+            return Extend(key, nonce, 60_000, number)
+    entries = [*node.memory.waiting.get(key, {}), ""]
+    return Release(key, nonce, dice.choice([0, number]), dice.choice(entries))
 
 
 def _facts(reply: Reply) -> object:
@@ -56,22 +79,29 @@ def _facts(reply: Reply) -> object:
     return NotReady if isinstance(reply, NotReady) else reply
 
 
-def _hold_reservations(simulated: SimulatedNode, plain: "redis.Redis", terms: Terms) -> None:
-    """A key kept free for a waiter would be so for 20 ms: too short to compare."""
-    for key, slot in list(simulated.memory.slots.items()):
-        if slot.owner.startswith("~") and slot.until < simulated.now + 1:
-            if plain.pexpire(terms.slot(key), 60_000):
-                simulated.memory.slots[key] = Slot(slot.owner, simulated.now + 60)
-            else:
-                del simulated.memory.slots[key]
+def _lists(plain: "redis.Redis", terms: Terms) -> dict[str, dict[str, int]]:
+    found = {}
+    for key in "ab":
+        entries: Any = plain.zrange(terms.waiting(key), 0, -1, withscores=True)
+        found[key] = {entry.decode(): int(since) for entry, since in entries}
+    return found
 
 
 def test_simulated_nodes_answer_as_the_scripts_do(nodes: Nodes) -> None:
     terms = Terms(prefix=PREFIX, quarantine_ms=60_000, retention_ms=120_000, lead_ms=60_000)
     encoder = Encoder(terms)
     session = open_session(nodes[0].url, 1.0, encoder.loading)
+    listener = Listener(open_session(nodes[0].url, 1.0), terms)
     simulated = SimulatedNode(terms)
     simulated.mark_new()
+    called: list[Call] = []
+
+    def call(bell: str, said: Call) -> bool:
+        if bell == HEARD:
+            called.append(said)
+        return bell == HEARD
+
+    simulated.call = call
     dice = random.Random(7)
     seen = Counter[object]()
     with nodes[0].client() as plain:
@@ -84,14 +114,23 @@ def test_simulated_nodes_answer_as_the_scripts_do(nodes: Nodes) -> None:
                 simulated.flush()
             request = _random_request(dice, simulated)
             payload = encoder.encode(request)
-            if isinstance(request, Acquire):
+            if isinstance(request, Acquire | Release):
                 payload += signature(session.run_id)
             session.connection.send_packed_command([payload])
             real = parse(session.connection.read_response())
             expected = simulated.apply(request, simulated.run_id)
             assert _facts(real) == _facts(expected), request
+            for said in called:
+                assert listener.hear() == said
+                seen[Call] += 1
+            called.clear()
             seen[type(real)] += 1
-            _hold_reservations(simulated, plain, terms)
+            if step % 20 == 0:
+                waiting = {key: simulated.memory.waiting.get(key, {}) for key in "ab"}
+                assert _lists(plain, terms) == waiting
+                for key in "ab":
+                    assert int(plain.get(terms.counter(key)) or 0) == simulated.counter(key)
     session.connection.disconnect()
+    listener.session.connection.disconnect()
     answers = {Granted, Denied, NotReady, Confirmed, Refused, Held, Replanted, Lost, Released}
-    assert all(seen[kind] > 20 for kind in answers | {NotOurs, Withdrawn}), seen
+    assert all(seen[kind] > 20 for kind in answers | {NotOurs, Call}), seen

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import threading
 from io import StringIO
 from pathlib import Path
 
@@ -16,11 +17,24 @@ from tasks.guard import single_flight
 from tasks.locks.bootstrap import NodeNotNew, mark_ready
 from tasks.locks.chosen import forget_backend, get_backend
 from tasks.locks.limits import CLOCK_ALLOWANCE_SECONDS
+from tasks.locks.observer import SilentObserver
 from tasks.locks.redlock import Redlock
 from tasks.locks.waiting import acquire_within
 from tests.contract.conftest import MakeClient
 from tests.contract.redis_nodes import PREFIX, Nodes, free_port, running
 from tests.contract.waiting import wait_until
+
+PATIENT = {"ttl": 0.5, "wait": 2.0, "clock": SYSTEM_CLOCK}
+
+
+class Told(SilentObserver):
+    def __init__(self) -> None:
+        self.operations: list[str] = []
+
+    def round_done(
+        self, operation: str, outcome: str, seconds: float, *, second_round: bool, margin: int
+    ) -> None:
+        self.operations.append(operation)
 
 
 def _can_acquire(backend: Redlock) -> bool:
@@ -166,8 +180,17 @@ def test_a_user_needs_no_more_rights_than_documented(tmp_path: Path) -> None:
         assert [seen.key for seen in backend.leases()] == ["order:1"]
         with pytest.raises(LeaseBusy):
             acquire_within(backend, "order:1", ttl=0.5, wait=0.05, clock=SYSTEM_CLOCK)
-        assert backend._bell._sock is not None, "it may not listen to its bell"
         assert backend.release(lease)
+        lease = backend.acquire("order:1", ttl=0.5)
+        told = Told()
+        waiting = Redlock(urls, prefix=PREFIX, max_ttl=1.0, node_timeout=0.25, observer=told)
+        thread = threading.Thread(target=acquire_within, args=(waiting, "order:1"), kwargs=PATIENT)
+        thread.start()
+        wait_until(lambda: [seen.waiting for seen in backend.leases()] == [1])
+        backend.release(lease)
+        thread.join(timeout=5)
+        assert "handover" in told.operations, "it may not be called"
+        waiting.close()
         backend.close()
 
 

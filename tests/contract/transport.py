@@ -2,10 +2,11 @@
 
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tasks.locks.fanout import Fanout
-from tasks.locks.messages import Acquire, Failed, Release, Reply, Request
+from tasks.locks.messages import Acquire, Call, Failed, Release, Reply, Request
 from tasks.locks.node import Node
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ class Wire:
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
         self.requests: deque[tuple[int, Request]] = deque()
-        self.replies: deque[tuple[int, Reply]] = deque()
+        self.replies: deque[tuple[int, Reply | Call]] = deque()
 
 
 class SimulatedTransport(Fanout):
@@ -32,7 +33,10 @@ class SimulatedTransport(Fanout):
         self.nodes = names
         self.wires: list[Wire | None] = [None] * len(names)
         self.waits = False
+        self.sleeps_until: float | None = None
+        self._clock = client
         self._round_id = 0
+        self._calls: list[Call] = []
         self._ready: list[tuple[int, Reply]] = []
 
     def begin(self) -> None:
@@ -66,9 +70,32 @@ class SimulatedTransport(Fanout):
         return replies
 
     @property
+    def pushed(self) -> list[tuple[int, Call]]:  # type: ignore[override]  # read already
+        return [(call.node, call) for call in self._calls]
+
+    def listen(self) -> None: ...
+
+    def calls(self) -> list[Call]:
+        calls, self._calls = self._calls, []
+        return calls
+
+    def sockets(self) -> list[int]:
+        return []
+
+    @property
     def may_go_on(self) -> bool:
-        """A turn would do something: it does not wait for replies, or there are some."""
+        """A turn would do something: it does not wait for anything, or there is some."""
+        if self.sleeps_until is not None:
+            return bool(self._calls) or self.client.read_monotonic() >= self.sleeps_until
         return not self.waits or bool(self._ready)
+
+    def said(self, index: int, call: Call) -> bool:
+        """The node calls on its connection to this client, if there is one."""
+        wire = self.wires[index]
+        if wire is None or wire.run_id != self.world.nodes[index].run_id:
+            return False
+        wire.replies.append((-1, replace(call, node=index)))
+        return True
 
     def carry(self, index: int) -> None:
         """The oldest request on the wire runs, or the oldest reply arrives."""
@@ -83,16 +110,19 @@ class SimulatedTransport(Fanout):
         elif wire.replies:
             self._deliver(index, *wire.replies.popleft())
 
-    def _deliver(self, index: int, round_id: int, reply: Reply) -> None:
-        if round_id == self._round_id:
-            self._ready.append((index, reply))
+    def _deliver(self, index: int, round_id: int, reply: Reply | Call) -> None:
+        if type(reply) is Call:
+            self._calls.append(reply)
+        elif round_id == self._round_id:
+            self._ready.append((index, reply))  # type: ignore[arg-type]  # no call
 
     def break_wire(self, index: int) -> None:
         """The connection ends. What was under way may still be carried out later, or never."""
         wire, self.wires[index] = self.wires[index], None
         if wire is None:
             return
-        for round_id, _ in [*wire.replies, *wire.requests]:
+        lost = [round_id for round_id, _ in [*wire.replies, *wire.requests]]
+        for round_id in lost:
             self._deliver(index, round_id, Failed("the connection broke"))
         for _, request in wire.requests:
             if self.world.random.random() < 0.5:

@@ -117,8 +117,9 @@ class AsyncHeldLease:
             trouble = LOST_WHILE_HELD if lost else ""  # it is on its way; nobody waits to hear
             raise
         finally:
-            METRICS.ended(self.key, held, trouble)
+            METRICS.ended(self.key, held)
             if trouble:
+                METRICS.in_trouble(self.key, trouble)
                 logger.error("async lease %r: %s after %.2f s", self.key, trouble, held)
 
     def _start(self) -> None:

@@ -1,5 +1,6 @@
 """The one interface of every lock."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from tasks.locks.lease import Lease
@@ -18,6 +19,10 @@ class LockBackend(Protocol):
     def release(self, lease: Lease) -> bool:
         """Call it once for every lease, lost ones too. False: it was not ours any more. Never
         raises for faults of nodes."""
+
+    def let_go(self, lease: Lease, told: Callable[[bool], None]) -> None:
+        """As ``release``, for those who need not wait for it: it may return before the lease is
+        back, and ``told`` hears later, or never if the process ends, what came of it."""
 
 
 class ClosableBackend(LockBackend, Protocol):

@@ -35,14 +35,19 @@ class Connections:
         return self._fanout
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None or issubclass(kind, TaskError):
-            try:
-                if self._fanout.pushed:
-                    self.pass_on_calls()
-            finally:
-                self._lock.release()
-        else:
+        if kind is not None and not issubclass(kind, TaskError):
             self._end_torn()
+            return
+        ended = self._fanout.ended
+        try:
+            if self._fanout.pushed:
+                self.pass_on_calls()
+            if ended:
+                self._fanout.ended = []
+        finally:
+            self._lock.release()
+        for behind in ended:
+            behind.told(behind.machine.passed)
 
     def pass_on_calls(self) -> None:
         """To those who wait. Who is called and waits no more, such as after a broken connection,

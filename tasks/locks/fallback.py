@@ -86,6 +86,10 @@ class FallbackLocks:
         """Where it was granted."""
         return self._of(lease).release(lease)
 
+    def let_go(self, lease: Lease, told: Callable[[bool], None]) -> None:
+        """Where it was granted."""
+        self._of(lease).let_go(lease, told)
+
     def close(self) -> None:
         for backend in (self._nodes, self._database):
             backend.close()

@@ -8,8 +8,9 @@ import logging
 import random
 import select
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from tasks.clock import Clock
@@ -17,7 +18,7 @@ from tasks.locks.decision import majority
 from tasks.locks.messages import Acquire, Call, Failed, Release, Reply, Request
 from tasks.locks.node import CONNECT_ERRORS, Node, Session, open_session
 from tasks.locks.observer import LockObserver
-from tasks.locks.rounds import Outgoing, Round
+from tasks.locks.rounds import Outgoing, Round, VoteRound
 from tasks.locks.wire import Encoder, Terms, parse_call, subscribe
 
 logger = logging.getLogger(__name__)
@@ -46,6 +47,15 @@ class _Reconnect:
         self.retry_at = now + random.uniform(longest / 2, longest)
 
 
+@dataclass(slots=True)
+class Behind:
+    """A round whose answers are read by those that follow. Monotonic seconds."""
+
+    machine: VoteRound
+    deadline: float
+    told: Callable[[bool], None]
+
+
 class Fanout:
     """The connections of one process. Used by one thread at a time (the caller's lock)."""
 
@@ -61,8 +71,12 @@ class Fanout:
         """``bell``: the name on which nodes call those who wait in this process."""
         self.nodes = [Node(n, url, timeout, clock, observer) for n, url in enumerate(urls)]
         self.pushed: list[tuple[int, Any]] = []
+        self._late: list[tuple[int, int, Reply]] = []
         for node in self.nodes:
-            node.pushed = self.pushed
+            node.pushed, node.late = self.pushed, self._late
+        self._behind: dict[int, Behind] = {}
+        self.ended: list[Behind] = []
+        """Rounds that nobody waited for and that are over; whoever tells of them takes them."""
         self._terms = terms
         self._greeting = subscribe(terms, bell)
         self._observer = observer
@@ -89,6 +103,8 @@ class Fanout:
         if now - self._last_used > _REST_SECONDS or now - self._looked_at > _LOOK_SECONDS:
             self._look_around(now)
         self._last_used = now
+        if self._behind:
+            self._give_up_behind(now)
         for node in self.nodes:
             if node.sock is None:
                 self._reconnect(now)
@@ -148,6 +164,39 @@ class Fanout:
                 machine.give_up()
         return sent
 
+    def run_behind(self, machine: VoteRound, seconds: float, told: Callable[[bool], None]) -> None:
+        """Send a round and wait for nothing. Once it is over, or not after ``seconds``, it stands
+        in ``ended``; somebody has to read meanwhile, if only by a round of its own."""
+        behind = Behind(machine, self._clock.monotonic() + seconds, told)
+        self._behind[self._round_id] = behind
+        self.send(*machine.opening())
+        for node, reply in self._ready:  # from nodes that it could not be sent to
+            machine.take(node, reply)
+        self._ready.clear()
+        if machine.over:
+            self._end(self._round_id)
+
+    def _end(self, round_id: int) -> None:
+        self.ended.append(self._behind.pop(round_id))
+
+    def _read_late(self) -> None:
+        for round_id, node, reply in self._late:
+            behind = self._behind.get(round_id)
+            if behind is not None:
+                behind.machine.take(node, reply)
+                if behind.machine.over:
+                    self._end(round_id)
+        self._late.clear()
+
+    def _give_up_behind(self, now: float) -> None:
+        # In the order in which they began, all with the same patience.
+        while self._behind:
+            round_id, behind = next(iter(self._behind.items()))
+            if now < behind.deadline:
+                return
+            behind.machine.give_up()
+            self._end(round_id)
+
     def receive(self, timeout: float) -> list[tuple[int, Reply]]:
         """Replies of the current round as (node, reply); at most ``timeout`` seconds of waiting."""
         if not self._ready:
@@ -193,6 +242,8 @@ class Fanout:
             node.read(round_id, ready)
             if node.sock is None:
                 self._forget(node, fd)
+        if self._late:
+            self._read_late()
 
     def _lost(self, node: Node, reason: str) -> None:
         for fd in [fd for fd, known in self._by_fd.items() if known is node]:

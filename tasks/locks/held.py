@@ -32,6 +32,7 @@ class HeldLease:
         # One of the two comes first, renewal or release; never an extension after the release.
         self._using = threading.Lock()
         self._ended = False
+        self._held_seconds = 0.0
 
     @property
     def key(self) -> str:
@@ -81,25 +82,34 @@ class HeldLease:
         return lease.valid_until - lease.ttl * 2 / 3
 
     def release(self) -> None:
-        """Give the lease back. In a forked child it does nothing: the parent is the holder."""
+        """Give the lease back, without waiting for the nodes to say so. In a forked child it does
+        nothing: the parent is the holder."""
         if os.getpid() != self._pid:
             return
         with self._using:
             self._ended = True
             lost = self.lost.is_set() or self.remaining <= 0
-            held = self._clock.monotonic() - self._lease.acquired_at
-            trouble = LOST_WHILE_HELD if lost else RELEASED_LATE
-            try:
-                if self._backend.release(self._lease) and not lost:
-                    trouble = ""
-            finally:
-                METRICS.ended(self.key, held, trouble)
-        if trouble:
-            # What it wrote was judged by the fence; this line is for whoever sets the TTL.
-            logger.error(
-                "lease %r (token %d) %s; it was held for %.2f s",
-                self.key,
-                self.token,
-                _TROUBLE[trouble],
-                held,
-            )
+            self._held_seconds = self._clock.monotonic() - self._lease.acquired_at
+            METRICS.ended(self.key, self._held_seconds)
+            self._backend.let_go(self._lease, _nothing if lost else self._let_go)
+        if lost:
+            self._tell_of_trouble(LOST_WHILE_HELD)
+
+    def _let_go(self, in_time: bool) -> None:
+        if not in_time:
+            self._tell_of_trouble(RELEASED_LATE)
+
+    def _tell_of_trouble(self, trouble: str) -> None:
+        """What it wrote was judged by the fence; this is for whoever sets the TTL."""
+        METRICS.in_trouble(self.key, trouble)
+        logger.error(
+            "lease %r (token %d) %s; it was held for %.2f s",
+            self.key,
+            self.token,
+            _TROUBLE[trouble],
+            self._held_seconds,
+        )
+
+
+def _nothing(_: bool) -> None:
+    return

@@ -68,7 +68,7 @@ class LockMetrics:
         self._lock = threading.Lock()
         self._tallies: dict[Series, Tally] = {}
         self._counts: Counter[Series] = Counter()
-        self._rounds: deque[tuple[str, str, float, bool, int]] = deque()
+        self._rounds: deque[tuple[str, str, float | None, bool, int]] = deque()
         self._answers: deque[tuple[str, float]] = deque()
         self._held = Counter(dict.fromkeys(self._held, 0))
 
@@ -94,14 +94,17 @@ class LockMetrics:
         if outcome in _ALARMS:
             self.flush()
 
-    def ended(self, key: str, held: float, trouble: str = "") -> None:
-        """A section ended after ``held`` seconds; ``trouble``: LOST_WHILE_HELD, RELEASED_LATE."""
+    def ended(self, key: str, held: float) -> None:
+        """A section ended after ``held`` seconds."""
         family = self.families.of(key)
         with self._lock:
             self._tally("lock_held_seconds", family).add(held)
             self._held[family] -= 1
-            if trouble:
-                self._counts["lock_outcomes", (family, trouble)] += 1
+
+    def in_trouble(self, key: str, trouble: str) -> None:
+        """It did not end under its lease: LOST_WHILE_HELD or RELEASED_LATE."""
+        with self._lock:
+            self._counts["lock_outcomes", (self.families.of(key), trouble)] += 1
         if trouble in _ALARMS:
             self.flush()
 
@@ -116,7 +119,13 @@ class LockMetrics:
     # written out. A deque may be filled and emptied by any threads at once.
 
     def round_done(
-        self, operation: str, outcome: str, seconds: float, *, second_round: bool, margin: int
+        self,
+        operation: str,
+        outcome: str,
+        seconds: float | None,
+        *,
+        second_round: bool,
+        margin: int,
     ) -> None:
         self._rounds.append((operation, outcome, seconds, second_round, margin))
         if len(self._rounds) >= _ROUNDS_PER_FLUSH:
@@ -152,11 +161,12 @@ class LockMetrics:
         """What was only noted so far. Under the lock."""
         # As many as there are now: others may go on adding for ever.
         for _ in range(len(self._answers)):
-            node, seconds = self._answers.popleft()
-            self._tally("lock_node_seconds", node).add(seconds)
+            node, answered_after = self._answers.popleft()
+            self._tally("lock_node_seconds", node).add(answered_after)
         for _ in range(len(self._rounds)):
             operation, outcome, seconds, second_round, margin = self._rounds.popleft()
-            self._tally("lock_round_seconds", operation).add(seconds)
+            if seconds is not None:
+                self._tally("lock_round_seconds", operation).add(seconds)
             self._counts["lock_rounds", (operation, outcome)] += 1
             if second_round:
                 self._counts["lock_second_rounds", ()] += 1

@@ -154,6 +154,8 @@ class Node:
         """Round and monotonic seconds of each request without an answer, oldest first."""
         self.pushed: list[tuple[int, Any]] = []
         """What servers said by themselves, with the node's index. Shared by all nodes."""
+        self.late: list[tuple[int, int, Reply]] = []
+        """Round, node's index and reply, of rounds that nobody waits for. Shared by all nodes."""
 
     def adopt(self, session: Session, greeting: bytes = b"") -> None:
         """Take a new connection into use; ``greeting`` is sent on it and has no answer."""
@@ -215,16 +217,21 @@ class Node:
             if kind is hiredis.PushNotification:
                 self.pushed.append((index, answer))
                 continue
+            if not pending:
+                self.drop("it answered what it was not asked", wanted, into)
+                return
             round_id, sent_at = pending.popleft()
             if round_id == wanted:
                 # A late reply is read when the next round comes, so its age tells nothing.
                 if observer is not None:
                     observer.node_answered(self.name, now - sent_at)
                 into.append((index, Granted(answer) if kind is int else parse(answer)))
+            else:
+                self.late.append((round_id, index, parse(answer)))
             if kind is hiredis.ReplyError:
                 self._failed(str(answer), wanted, into)
-            if not pending and self.sock is None:
-                return  # given up just now, and with it whatever else it said
+                if self.sock is None:
+                    return  # given up, and with it whatever else it said
 
     def _failed(self, reason: str, wanted: int, into: list[tuple[int, Reply]]) -> None:
         if self._observer is not None:
@@ -236,7 +243,11 @@ class Node:
     def drop(self, reason: str, wanted: int, into: list[tuple[int, Reply]]) -> None:
         """Give the connection up. Every request without an answer has failed: it may have run."""
         self.down_reason = reason
-        into += [(self.index, Failed(reason)) for round_id, _ in self.pending if round_id == wanted]
+        for round_id, _ in self.pending:
+            if round_id == wanted:
+                into.append((self.index, Failed(reason)))
+            else:
+                self.late.append((round_id, self.index, Failed(reason)))
         self.pending.clear()
         if self._connection is not None:
             if self._observer is not None:

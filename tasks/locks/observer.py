@@ -5,11 +5,18 @@ from typing import Protocol
 
 class LockObserver(Protocol):
     def round_done(
-        self, operation: str, outcome: str, seconds: float, *, second_round: bool, margin: int
+        self,
+        operation: str,
+        outcome: str,
+        seconds: float | None,
+        *,
+        second_round: bool,
+        margin: int,
     ) -> None:
-        """``operation``: acquire, handover (waited for; from the first node's call to the last that
-        was needed), extend, release. ``outcome``: granted, busy, no_quorum, lost,
-        released, not_held. ``margin``: grants beyond the quorum."""
+        """``operation``: acquire, handover (of a key that was waited for: from the first node's
+        call to the last that was needed), extend, release. ``outcome``: granted, busy, no_quorum,
+        lost, released, not_held. ``seconds`` is None when nobody waited for the round. ``margin``:
+        grants beyond the quorum."""
 
     def node_answered(self, node: str, seconds: float) -> None: ...
 
@@ -18,7 +25,13 @@ class LockObserver(Protocol):
 
 class SilentObserver:
     def round_done(
-        self, operation: str, outcome: str, seconds: float, *, second_round: bool, margin: int
+        self,
+        operation: str,
+        outcome: str,
+        seconds: float | None,
+        *,
+        second_round: bool,
+        margin: int,
     ) -> None:
         return
 

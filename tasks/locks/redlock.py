@@ -147,6 +147,23 @@ class Redlock(QueueingBackend):
         request = Release(lease.key, lease.nonce, self._voting.proposal(), lease.entry)
         return self._release(request, nodes_in(lease.nodes))
 
+    def let_go(self, lease: Lease, told: Callable[[bool], None]) -> None:
+        """As ``release``, but nobody waits for the nodes to answer: the requests are on their way
+        when this returns, ahead of whatever this process asks for next. ``told`` hears later what
+        ``release`` would have returned, from whichever thread reads it; not at all if the process
+        ends before."""
+        request = Release(lease.key, lease.nonce, self._voting.proposal(), lease.entry)
+        vote = VoteRound(request, self._size, nodes_in(lease.nodes))
+
+        def tell(passed: bool) -> None:
+            if lease.entry:
+                self._connections.line.leave(lease.nonce)
+            self._voting.tell("release", "released" if passed else "not_held", None, vote)
+            told(passed)
+
+        with self._connections as fanout:
+            fanout.run_behind(vote, self._timeout, tell)
+
     def force_release(self, key: str, nonce: str) -> bool:
         """Take the lease with this nonce from its holder, who learns it at its next renewal; its
         fenced writes are refused once a newer holder has claimed. False: it was gone already, or

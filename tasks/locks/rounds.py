@@ -46,6 +46,8 @@ class AcquireRound:
     def __init__(self, request: Acquire, size: int) -> None:
         self._request = request
         self._quorum = majority(size)
+        # Nothing can be said before so many have answered, one way or the other.
+        self._silent = min(self._quorum, size - self._quorum + 1)
         self.votes = 0
         self.answers: list[Reply | None] = [None] * size
         self._confirms: dict[int, Reply | None] = {}
@@ -66,10 +68,13 @@ class AcquireRound:
             self._confirms[node] = reply
             return self._judge()
         self.answers[node] = reply
+        self._silent -= 1
         if type(reply) is Granted:
             self.votes += 1
             if self.votes < self._quorum and self._token is None:
                 return None  # the common case: nothing can follow from it yet
+        elif self._silent > 0:
+            return None
         return self._judge()
 
     def called(self, node: int, counter: int) -> Outgoing | None:
@@ -78,7 +83,7 @@ class AcquireRound:
             return None
         self.answers[node] = Granted(counter)
         self.votes += 1
-        return self._judge()
+        return self._judge() if self.votes >= self._quorum else None
 
     def give_up(self) -> None:
         late = Failed("no answer in time")

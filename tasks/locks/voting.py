@@ -95,14 +95,15 @@ class Voting:
         return Release(request.key, request.nonce, self.proposal(), entry)
 
     def tell(
-        self, operation: str, outcome: str, started: float, done: AcquireRound | VoteRound
+        self, operation: str, outcome: str, started: float | None, done: AcquireRound | VoteRound
     ) -> None:
-        """A round that began at monotonic ``started`` has ended now."""
+        """A round that began at monotonic ``started`` has ended now. None: it may have ended long
+        ago."""
         if self._observer is not None:
             self._observer.round_done(
                 operation,
                 outcome,
-                self.clock.monotonic() - started,
+                None if started is None else self.clock.monotonic() - started,
                 second_round=done.confirmed,
                 margin=done.votes - self._majority,
             )

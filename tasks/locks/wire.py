@@ -39,8 +39,6 @@ def _pack(*command: str | int | bytes) -> bytes:
     return packed
 
 
-MOST_WAITING = 1_000
-"""Per key and node. Whoever comes later is not handed the key, but looks again by and by."""
 LIST_SECONDS = 10.0
 """A waiting list that nobody joins is forgotten; longer than any entry in it is good for."""
 _MOST_KEYS = 1024
@@ -109,8 +107,7 @@ class Encoder:
         # Written into the scripts: as arguments they would be parsed in every call.
         # What goes into a command as it is stands as text: Redis is slow at writing numbers.
         numbers = (
-            f"local QUARANTINE_MS, LEAD_MS, MOST_WAITING = "
-            f"{terms.quarantine_ms}, {terms.lead_ms}, {MOST_WAITING}\n"
+            f"local QUARANTINE_MS, LEAD_MS = {terms.quarantine_ms}, {terms.lead_ms}\n"
             f"local RETENTION_MS, LIST_MS, BELLS = "
             f"'{terms.retention_ms}', '{LIST_SECONDS * 1000:.0f}', '{terms.bells}'\n"
         ).encode()

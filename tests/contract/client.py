@@ -152,7 +152,10 @@ class SimulatedClient(Redlock):
             self.pause()
         self.world.row.work(tenure)
         tenure.over = True
-        self.release(lease)
+        if dice.random() < 0.5:
+            self.release(lease)
+        else:
+            self.let_go(lease, lambda _: None)
 
     def _try(self) -> Lease | None:
         try:

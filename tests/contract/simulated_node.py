@@ -28,14 +28,14 @@ from tasks.locks.messages import (
     Reply,
     Request,
 )
-from tasks.locks.wire import MOST_WAITING, Terms
+from tasks.locks.wire import Terms
 
 
 class Slot(NamedTuple):
     owner: str
     until: float
     wanted: bool = False
-    """Somebody is in the waiting list, or was when it was last looked at."""
+    """Somebody may be in the waiting list."""
 
 
 class Counter(NamedTuple):
@@ -121,7 +121,7 @@ class SimulatedNode:
             return Granted(counter)
         if owner is not None:
             slot, waiting = self.memory.slots[key], self.memory.waiting.setdefault(key, {})
-            if place and len(waiting) < MOST_WAITING:
+            if place:
                 waiting.setdefault(place.entry, place.since_us)
                 self.memory.slots[key] = slot._replace(wanted=True)
             return Denied(slot.until - self.now, owner[:8])
@@ -170,7 +170,7 @@ class SimulatedNode:
             if int(last_ms) < self.now * 1000:
                 continue
             counter = max(self.counter(key) + 1, proposal)
-            self._write(key, nonce, int(ttl_ms), counter, wanted=bool(waiting))
+            self._write(key, nonce, int(ttl_ms), counter, wanted=True)
             if self.call(bell, Call(0, key, nonce, counter)):
                 return
             del self.memory.slots[key]

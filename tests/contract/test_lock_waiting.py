@@ -97,7 +97,10 @@ def test_many_threads_of_one_process_wait_for_one_key(nodes: Nodes, client: Make
 def test_a_lease_that_was_waited_for_counts_from_the_asking(
     nodes: Nodes, client: MakeClient
 ) -> None:
-    holder_, patient = _connected(client(nodes, max_ttl=LONG)), _connected(client(nodes, max_ttl=LONG))
+    holder_, patient = (
+        _connected(client(nodes, max_ttl=LONG)),
+        _connected(client(nodes, max_ttl=LONG)),
+    )
     lease = holder_.acquire(KEY, ttl=LONG)
     timer = threading.Timer(0.3, holder_.release, [lease])
     timer.start()

@@ -37,11 +37,15 @@ class SimulatedTransport(Fanout):
         self._clock = client
         self._round_id = 0
         self._calls: list[Call] = []
+        self._behind = {}
+        self._late = []
+        self.ended = []
         self._ready: list[tuple[int, Reply]] = []
 
     def begin(self) -> None:
         self._round_id += 1
         self._ready.clear()
+        self._give_up_behind(self.client.read_monotonic())
         for index, wire in enumerate(self.wires):
             if wire is None and not self.world.refusing[index]:
                 self.wires[index] = Wire(self.world.nodes[index].run_id)
@@ -111,10 +115,13 @@ class SimulatedTransport(Fanout):
             self._deliver(index, *wire.replies.popleft())
 
     def _deliver(self, index: int, round_id: int, reply: Reply | Call) -> None:
-        if type(reply) is Call:
+        if isinstance(reply, Call):
             self._calls.append(reply)
-        elif round_id == self._round_id:
-            self._ready.append((index, reply))  # type: ignore[arg-type]  # no call
+        elif round_id != self._round_id:
+            self._late.append((round_id, index, reply))
+            self._read_late()
+        else:
+            self._ready.append((index, reply))
 
     def break_wire(self, index: int) -> None:
         """The connection ends. What was under way may still be carried out later, or never."""

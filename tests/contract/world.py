@@ -234,9 +234,7 @@ class World:
 
     # -- what the clients tell ----------------------------------------------------------
 
-    def round_done(
-        self, operation: str, outcome: str, seconds: float, *, second_round: bool, margin: int
-    ) -> None:
+    def round_done(self, *_: object, second_round: bool, margin: int) -> None:
         self.counts.second_rounds += second_round
 
     def node_answered(self, node: str, seconds: float) -> None: ...

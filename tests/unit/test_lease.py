@@ -1,5 +1,6 @@
 """A lease and what holds it, with time moved by hand."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -41,6 +42,9 @@ class OneHolder:
     def release(self, lease: Lease) -> bool:
         self.released.append(lease)
         return lease.remaining(self.clock.now) > 0
+
+    def let_go(self, lease: Lease, told: Callable[[bool], None]) -> None:
+        told(self.release(lease))
 
 
 @pytest.fixture

@@ -55,8 +55,8 @@ def test_every_way_a_section_can_go_wrong_has_its_own_outcome() -> None:
     metrics = LockMetrics()
     metrics.refused("wrong:1", BUSY, 0.1, 3)
     metrics.refused("wrong:1", QUORUM_LOST, 0.1, 0)
-    metrics.ended("wrong:1", 1.0, LOST_WHILE_HELD)
-    metrics.ended("wrong:1", 1.0, RELEASED_LATE)
+    metrics.in_trouble("wrong:1", LOST_WHILE_HELD)
+    metrics.in_trouble("wrong:1", RELEASED_LATE)
     metrics.flush()
     for outcome in (BUSY, QUORUM_LOST, LOST_WHILE_HELD, RELEASED_LATE):
         assert sample("lock_outcomes_total", family="wrong", outcome=outcome) == 1
@@ -73,11 +73,14 @@ def test_rounds_and_nodes_are_counted_as_the_backend_tells_them() -> None:
     granted = sample("lock_rounds_total", operation="acquire", outcome="granted")
     metrics.round_done("acquire", "granted", 0.0004, second_round=True, margin=1)
     metrics.round_done("extend", "granted", 0.0004, second_round=False, margin=2)
+    metrics.round_done("handover", "granted", 0.0001, second_round=False, margin=0)
+    metrics.round_done("release", "released", None, second_round=False, margin=0)
     metrics.node_answered("lock.example:1", 0.0002)
     metrics.node_failed("lock.example:1", "any text, as long as it likes")
     metrics.flush()
     assert sample("lock_second_rounds_total") == before[0] + 1
-    assert sample("lock_quorum_margin_count") == before[1] + 1
+    assert sample("lock_quorum_margin_count") == before[1] + 2
+    assert sample("lock_round_seconds_count", operation="release") in (None, 0)
     assert sample("lock_rounds_total", operation="acquire", outcome="granted") == granted + 1
     assert sample("lock_node_seconds_bucket", node="lock.example:1", le="0.0002") == 1
     assert sample("lock_node_failures_total", node="lock.example:1") == 1

@@ -35,7 +35,7 @@ if owner then
   if string.sub(owner, 2, #nonce + 1) == nonce then
     return counter
   end
-  if waits and call('ZCARD', KEYS[4]) < MOST_WAITING then
+  if waits then
     call('ZADD', KEYS[4], 'NX', ARGV[4], ARGV[5])
     call('PEXPIRE', KEYS[4], LIST_MS)
     if string.byte(owner) ~= 33 then

@@ -1,12 +1,12 @@
 """The connections of one process to all lock nodes, in the hands of one thread at a time."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from tasks.errors import TaskError
 from tasks.locks.fanout import Fanout
-from tasks.locks.line import Line
-from tasks.locks.messages import Release
+from tasks.locks.line import Line, Turn
+from tasks.locks.messages import Call, Release
 
 Make = Callable[[str], Fanout]
 """New connections for a process that is called on this bell."""
@@ -55,6 +55,22 @@ class Connections:
         fanout = self._fanout
         for call in self.line.tell(fanout.calls()):
             fanout.send((call.node,), Release(call.key, call.nonce))
+
+    def hear(self, turn: Turn, said: Iterable[tuple[int, int]]) -> tuple[list[Call], list[int]]:
+        """Read where something was said, pass the calls on, and lie down again: the calls for
+        ``turn``, and the sockets on which it may hear more. No round of its own."""
+        self._lock.acquire()
+        try:
+            self._fanout.read(said)
+            self.pass_on_calls()
+            calls = turn.get_up()
+            turn.lie_down()
+            sockets = self._fanout.sockets()
+        except BaseException:
+            self._end_torn()
+            raise
+        self._lock.release()
+        return calls, sockets
 
     def close(self) -> None:
         """Drop them. The next round makes new ones."""

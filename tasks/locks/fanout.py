@@ -112,7 +112,7 @@ class Fanout:
 
     def _look_around(self, now: float) -> None:
         self._looked_at = now
-        self._collect(0.0)
+        self.read(self._poll.poll(0))
         for node in self.nodes:
             if node.overdue(now) > _GIVE_UP_SECONDS:
                 self._lost(node, "no answer for a long time")
@@ -154,11 +154,11 @@ class Fanout:
     def run(self, machine: Round, deadline: float, further: Outgoing | None = None) -> int:
         """A round until it is over, at monotonic ``deadline`` at the latest. ``further``: it goes
         on with this. The nodes to which its first request was sent, as a mask."""
-        monotonic = self._clock.monotonic
+        monotonic, take = self._clock.monotonic, machine.take
         sent = self.send(*(further or machine.opening()))
         while not machine.over:
             for node, reply in self.receive(deadline - monotonic()):
-                if next_ := machine.take(node, reply):
+                if next_ := take(node, reply):
                     self.send(*next_)
             if not machine.over and monotonic() >= deadline:
                 machine.give_up()
@@ -200,13 +200,9 @@ class Fanout:
     def receive(self, timeout: float) -> list[tuple[int, Reply]]:
         """Replies of the current round as (node, reply); at most ``timeout`` seconds of waiting."""
         if not self._ready:
-            self._collect(timeout)
+            self.read(self._poll.poll(timeout * 1000 if timeout > 0 else 0))
         replies, self._ready = self._ready, []
         return replies
-
-    def listen(self) -> None:
-        """Read what is here, without waiting."""
-        self._collect(0.0)
 
     def calls(self) -> list[Call]:
         """Whom the nodes have called since the last time."""
@@ -215,8 +211,8 @@ class Fanout:
         return [call for call in pushed if call is not None]
 
     def sockets(self) -> list[int]:
-        """File descriptors on which something may be said."""
-        return list(self._by_fd)
+        """File descriptors on which something may be said, in the order of the nodes."""
+        return [node.sock.fileno() for node in self.nodes if node.sock is not None]
 
     def close(self) -> None:
         """Drop all connections, also those that are still being made."""
@@ -235,11 +231,15 @@ class Fanout:
             if sock is not None:
                 sock.close()
 
-    def _collect(self, timeout: float) -> None:
-        ready, round_id = self._ready, self._round_id
-        for fd, _ in self._poll.poll(timeout * 1000 if timeout > 0 else 0):
-            node = self._by_fd[fd]
-            node.read(round_id, ready)
+    def read(self, said: Iterable[tuple[int, int]]) -> None:
+        """Read these sockets, as poll() has named them. Never blocks."""
+        ready, round_id, by_fd = self._ready, self._round_id, self._by_fd
+        now = self._clock.monotonic()
+        for fd, _ in said:
+            node = by_fd.get(fd)
+            if node is None:
+                continue  # given up in the meantime
+            node.read(round_id, now, ready)
             if node.sock is None:
                 self._forget(node, fd)
         if self._late:

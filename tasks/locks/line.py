@@ -7,7 +7,7 @@ which that one had asked. Whichever thread reads the call tells the one whom it 
 import os
 import secrets
 import select
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 
 from tasks.locks.messages import Call
@@ -22,7 +22,6 @@ class Turn:
 
     def __init__(self, pipe: tuple[int, int]) -> None:
         self.calls: list[Call] = []
-        """Nodes that have handed the key over since it was last looked at."""
         self._pipe = pipe
         self._sleeps = False
 
@@ -30,20 +29,25 @@ class Turn:
         """From now on a call has to wake us. Under the lock of the connections, as ``get_up``."""
         self._sleeps = True
 
-    def get_up(self) -> None:
+    def get_up(self) -> list[Call]:
+        """The calls since the last time."""
         self._sleeps = False
+        calls, self.calls = self.calls, []
+        return calls
 
-    def sleep(self, sockets: Sequence[int], seconds: float) -> bool:
+    def sleep(self, sockets: Iterable[int], seconds: float) -> list[tuple[int, int]]:
         """Until something is said on one of the sockets or to us, at most so long. Outside the
-        lock, so that other threads may use the connections. False: the time is over."""
-        poll = select.poll()
-        for fd in (*sockets, self._pipe[0]):
+        lock, so that other threads may use the connections. What poll() says: empty when the time
+        is over."""
+        poll, own = select.poll(), self._pipe[0]
+        poll.register(own, select.POLLIN)
+        for fd in sockets:
             poll.register(fd, select.POLLIN)
         said = poll.poll(max(0.0, seconds) * 1000)
-        if any(fd == self._pipe[0] for fd, _ in said):
+        if any(fd == own for fd, _ in said):
             with suppress(BlockingIOError):
-                os.read(self._pipe[0], 64)
-        return bool(said)
+                os.read(own, 64)
+        return said
 
     def tell(self, call: Call) -> None:
         self.calls.append(call)

@@ -9,8 +9,9 @@ import atexit
 import os
 import threading
 from collections import Counter, deque
+from collections.abc import Iterator
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from tasks.locks.tally import Families, Tally
 
@@ -70,36 +71,28 @@ class LockMetrics:
         self._counts: Counter[Series] = Counter()
         self._rounds: deque[tuple[str, str, float | None, bool, int]] = deque()
         self._answers: deque[tuple[str, float]] = deque()
+        self._begun: deque[tuple[str, str, float, int]] = deque()
+        self._ended: deque[tuple[str, float]] = deque()
         self._held = Counter(dict.fromkeys(self._held, 0))
+
+    # What happens in every section is only noted, and sorted into buckets when it is written out.
+    # A deque may be filled and emptied by any threads at once.
 
     # -- sections, reported by the guard ---------------------------------------
 
     def acquired(self, key: str, waited: float, retries: int) -> None:
         """A section got its lease after ``waited`` seconds and so many attempts in vain."""
-        family = self.families.of(key)
-        with self._lock:
-            self._tally("lock_acquire_wait_seconds", family).add(waited)
-            self._counts["lock_outcomes", (family, GRANTED)] += 1
-            if retries:
-                self._counts["lock_acquire_retries", (family,)] += retries
-            self._held[family] += 1
+        self._begun.append((key, GRANTED, waited, retries))
 
     def refused(self, key: str, outcome: str, waited: float, retries: int) -> None:
         """A section did not get its lease: BUSY or QUORUM_LOST."""
-        family = self.families.of(key)
-        with self._lock:
-            self._tally("lock_acquire_wait_seconds", family).add(waited)
-            self._counts["lock_outcomes", (family, outcome)] += 1
-            self._counts["lock_acquire_retries", (family,)] += retries
+        self._begun.append((key, outcome, waited, retries))
         if outcome in _ALARMS:
             self.flush()
 
     def ended(self, key: str, held: float) -> None:
         """A section ended after ``held`` seconds."""
-        family = self.families.of(key)
-        with self._lock:
-            self._tally("lock_held_seconds", family).add(held)
-            self._held[family] -= 1
+        self._ended.append((key, held))
 
     def in_trouble(self, key: str, trouble: str) -> None:
         """It did not end under its lease: LOST_WHILE_HELD or RELEASED_LATE."""
@@ -115,8 +108,6 @@ class LockMetrics:
         self.flush()
 
     # -- rounds and nodes, reported by the backend -----------------------------
-    # Only noted, since this happens a dozen times in a section; sorted into buckets when they are
-    # written out. A deque may be filled and emptied by any threads at once.
 
     def round_done(
         self,
@@ -159,12 +150,9 @@ class LockMetrics:
 
     def _sort(self) -> None:
         """What was only noted so far. Under the lock."""
-        # As many as there are now: others may go on adding for ever.
-        for _ in range(len(self._answers)):
-            node, answered_after = self._answers.popleft()
+        for node, answered_after in _emptied(self._answers):
             self._tally("lock_node_seconds", node).add(answered_after)
-        for _ in range(len(self._rounds)):
-            operation, outcome, seconds, second_round, margin = self._rounds.popleft()
+        for operation, outcome, seconds, second_round, margin in _emptied(self._rounds):
             if seconds is not None:
                 self._tally("lock_round_seconds", operation).add(seconds)
             self._counts["lock_rounds", (operation, outcome)] += 1
@@ -172,6 +160,16 @@ class LockMetrics:
                 self._counts["lock_second_rounds", ()] += 1
             if outcome == GRANTED and operation in _GRANTING:
                 self._tally("lock_quorum_margin").add(margin)
+        for key, outcome, waited, retries in _emptied(self._begun):
+            family = self.families.of(key)
+            self._tally("lock_acquire_wait_seconds", family).add(waited)
+            self._counts["lock_outcomes", (family, outcome)] += 1
+            self._counts["lock_acquire_retries", (family,)] += retries
+            self._held[family] += outcome == GRANTED
+        for key, held in _emptied(self._ended):
+            family = self.families.of(key)
+            self._tally("lock_held_seconds", family).add(held)
+            self._held[family] -= 1
 
     def _tally(self, name: str, *labels: str) -> Tally:
         series = name, labels
@@ -179,6 +177,15 @@ class LockMetrics:
         if tally is None:
             tally = self._tallies[series] = Tally(_HISTOGRAMS[name][2])
         return tally
+
+
+Noted = TypeVar("Noted")
+
+
+def _emptied(noted: deque[Noted]) -> Iterator[Noted]:
+    """What is in there now; others may go on adding for ever."""
+    for _ in range(len(noted)):
+        yield noted.popleft()
 
 
 def _add_to_histogram(child: Any, buckets: list[int], total: float) -> None:

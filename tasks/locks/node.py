@@ -182,63 +182,58 @@ class Node:
             len(pending) >= _MOST_PENDING or now - pending[0][1] > self._timeout
         )
 
-    def read(self, wanted: int, into: list[tuple[int, Reply]]) -> None:
+    def read(self, wanted: int, now: float, into: list[tuple[int, Reply]]) -> None:
         """Put the replies that are here and belong to the round ``wanted`` into ``into`` as (node,
-        reply). Never blocks."""
-        sock = self.sock
+        reply), and the others into ``late``. ``now`` in monotonic seconds. Never blocks."""
+        sock, reader = self.sock, self._reader
         if sock is None:
             return
-        data = b""
+        gone = ""
         try:
             data = sock.recv(_READ_BYTES)
-            self._reader.feed(data)
-            if self._tls or len(data) == _READ_BYTES:
-                self._read_on(sock)
+            if data:
+                reader.feed(data)
+                if self._tls or len(data) == _READ_BYTES:
+                    self._read_on(sock)
+            else:
+                gone = "the server closed the connection"
         except (BlockingIOError, ssl.SSLWantReadError):
-            data = data or b"later"
+            pass
         except OSError as error:
-            self._settle(wanted, into)
-            self.drop(str(error), wanted, into)
-            return
-        self._settle(wanted, into)
-        if not data:
-            self.drop("the server closed the connection", wanted, into)
+            gone = str(error)
+        pending, index, observer = self.pending, self.index, self._observer
+        while (answer := reader.gets()) is not False:
+            kind = type(answer)
+            if kind is hiredis.PushNotification:
+                self.pushed.append((index, answer))
+            elif not pending:
+                gone = "it answered what it was not asked"
+            else:
+                round_id, sent_at = pending.popleft()
+                reply = Granted(answer) if kind is int else parse(answer)
+                if round_id == wanted:
+                    into.append((index, reply))
+                    # A late reply is read when the next round comes, so its age tells nothing.
+                    if observer is not None:
+                        observer.node_answered(self.name, now - sent_at)
+                else:
+                    self.late.append((round_id, index, reply))
+                if kind is hiredis.ReplyError:
+                    gone = self._failed(str(answer)) or gone
+        if gone:
+            self.drop(gone, wanted, into)
 
     def _read_on(self, sock: socket.socket) -> None:
         """TLS keeps decrypted bytes that poll() cannot see, so everything is read at once."""
         while data := sock.recv(_READ_BYTES):
             self._reader.feed(data)
 
-    def _settle(self, wanted: int, into: list[tuple[int, Reply]]) -> None:
-        pending, gets, observer, index = self.pending, self._reader.gets, self._observer, self.index
-        now = self._clock.monotonic() if observer is not None else 0.0
-        while (answer := gets()) is not False:
-            kind = type(answer)
-            if kind is hiredis.PushNotification:
-                self.pushed.append((index, answer))
-                continue
-            if not pending:
-                self.drop("it answered what it was not asked", wanted, into)
-                return
-            round_id, sent_at = pending.popleft()
-            if round_id == wanted:
-                # A late reply is read when the next round comes, so its age tells nothing.
-                if observer is not None:
-                    observer.node_answered(self.name, now - sent_at)
-                into.append((index, Granted(answer) if kind is int else parse(answer)))
-            else:
-                self.late.append((round_id, index, parse(answer)))
-            if kind is hiredis.ReplyError:
-                self._failed(str(answer), wanted, into)
-                if self.sock is None:
-                    return  # given up, and with it whatever else it said
-
-    def _failed(self, reason: str, wanted: int, into: list[tuple[int, Reply]]) -> None:
+    def _failed(self, reason: str) -> str:
+        """Why the connection is of no use any more; empty when it is."""
         if self._observer is not None:
             self._observer.node_failed(self.name, reason)
-        if reason.startswith("NOSCRIPT"):
-            # Somebody flushed the scripts. A new connection loads them again.
-            self.drop("the scripts were gone from the server", wanted, into)
+        # Somebody flushed the scripts. A new connection loads them again.
+        return "the scripts were gone from the server" if reason.startswith("NOSCRIPT") else ""
 
     def drop(self, reason: str, wanted: int, into: list[tuple[int, Reply]]) -> None:
         """Give the connection up. Every request without an answer has failed: it may have run."""

@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 from tasks.errors import LeaseBusy, QuorumUnavailable
 from tasks.locks.connections import Connections
-from tasks.locks.fanout import Fanout
+from tasks.locks.decision import majority
 from tasks.locks.lease import Lease
 from tasks.locks.messages import Acquire, nodes_in
-from tasks.locks.rounds import AcquireRound
+from tasks.locks.rounds import AcquireRound, Outgoing
 from tasks.locks.voting import Voting
 
 FIRST_LOOK_SECONDS = 0.05
@@ -78,58 +78,57 @@ class Standing:
 
     def _ask(self) -> tuple[Lease | None, LeaseBusy | QuorumUnavailable]:
         """Ask all nodes, again or for the first time: denied, we are in their lists."""
+        voting = self._voting
         with self._connections as fanout:
             self._turn.get_up()
             began = self._now()
-            self._attempt = AcquireRound(self._request, self._voting.size)
-            limit = began + min(self._voting.timeout, self._ttl)
-            self._sent |= fanout.run(self._attempt, limit)
+            attempt = self._attempt = AcquireRound(self._request, voting.size)
+            self._sent |= fanout.run(attempt, began + min(voting.timeout, self._ttl))
             lease = self._lease()
-            refusal = self._voting.refusal(self._attempt, self._request.key, fanout.nodes)
+            refusal = voting.refusal(attempt, self._request.key, fanout.nodes)
             outcome = "busy" if isinstance(refusal, LeaseBusy) else "no_quorum"
-            self._voting.tell("acquire", "granted" if lease else outcome, began, self._attempt)
-            self._lie_down(fanout)
-            return lease, refusal
+            voting.tell("acquire", "granted" if lease else outcome, began, attempt)
+            self._turn.lie_down()
+            self._sockets = fanout.sockets()
+        return lease, refusal
 
     def _listen(self, until: float) -> Lease | None:
         """Until enough nodes have called; None after monotonic ``until``, or when the nodes are
         split, or the attempt is over."""
         until = min(until, self._end)
         began = 0.0
+        # A RELEASE is sent in the order of the nodes, and no majority is without one of these: so
+        # it is not woken by the first calls, to find that others are missing.
+        sockets = self._sockets[majority(self._voting.size) - 1 :]
         while True:
             if self._attempt.votes and not began:
                 began = self._now()
                 until = min(until, began + self._voting.uniform(0.5, 1.5) * SPLIT_SECONDS)
-            self._turn.sleep(self._sockets, until - self._now())
-            with self._connections as fanout:
-                self._turn.get_up()
-                fanout.listen()
-                self._connections.pass_on_calls()
-                lease = self._hear(fanout)
-                if lease is not None:
-                    self._voting.tell("handover", "granted", began or self._now(), self._attempt)
-                    return lease
-                if self._now() >= until:
-                    return None
-                self._lie_down(fanout)
+                sockets = self._sockets
+            said = self._turn.sleep(sockets, until - self._now())
+            calls, self._sockets = self._connections.hear(self._turn, said or self._everywhere())
+            for call in calls:
+                if further := self._attempt.called(call.node, call.counter):
+                    self._confirm(further)
+            if self._attempt.over and (lease := self._lease()) is not None:
+                self._voting.tell("handover", "granted", began or self._now(), self._attempt)
+                return lease
+            if self._now() >= until:
+                return None
 
-    def _hear(self, fanout: Fanout) -> Lease | None:
-        """What the calls so far come to."""
-        calls, self._turn.calls = self._turn.calls, []
-        for call in calls:
-            further = self._attempt.called(call.node, call.counter)
-            if further:
-                fanout.run(self._attempt, self._now() + self._voting.timeout, further)
-        return self._lease()
+    def _everywhere(self) -> list[tuple[int, int]]:
+        """The time is over: look at those, too, that it was not to be woken by."""
+        return [(fd, 0) for fd in self._sockets]
+
+    def _confirm(self, further: Outgoing) -> None:
+        with self._connections as fanout:
+            fanout.run(self._attempt, self._now() + self._voting.timeout, further)
+            self._turn.lie_down()
 
     def _lease(self) -> Lease | None:
         return self._voting.lease(
             self._attempt, self._request, self._ttl, self._started, self._sent
         )
-
-    def _lie_down(self, fanout: Fanout) -> None:
-        self._turn.lie_down()
-        self._sockets = fanout.sockets()
 
     def _now(self) -> float:
         return self._voting.clock.monotonic()

@@ -193,8 +193,9 @@ def subscribe(terms: Terms, bell: str) -> bytes:
 
 def entry_of(request: Acquire, bell: str, last_ms: int) -> str:
     """What stands in a waiting list. ``bell`` names the connections on which it is called, and
-    after ``last_ms`` of the node's clock it is passed over: its process may have stopped."""
-    return f"{last_ms} {bell} {request.ttl_ms} {request.nonce} {request.holder}"
+    after ``last_ms`` of the node's clock it is passed over: its process may have stopped. Its own
+    proposal counts beside that of the RELEASE, which may have been on its way for very long."""
+    return f"{last_ms} {bell} {request.ttl_ms} {request.proposal} {request.nonce} {request.holder}"
 
 
 def mark_new(prefix: str, run_id: str) -> tuple[str | int | bytes, ...]:

@@ -28,12 +28,12 @@ class SimulatedTurn(Turn):
         super().__init__((0, 0))
         self._client = client
 
-    def sleep(self, sockets: object, seconds: float) -> bool:
+    def sleep(self, sockets: object, seconds: float) -> list[tuple[int, int]]:
         transport = self._client.transport
         transport.sleeps_until = self._client.read_monotonic() + seconds
         self._client.pause()
         transport.sleeps_until = None
-        return True
+        return []
 
     def tell(self, call: Call) -> None:
         self.calls.append(call)
@@ -69,7 +69,7 @@ class SimulatedClient(Redlock):
         self._uptime = dice.uniform(0, 1e6)
         self._started_at = world.now
         self._restless = dice.choice([0.0, 0.1, 0.4])
-        self._queues = dice.random() < 0.4
+        self._queues = family.everybody_waits or dice.random() < 0.4
         self._greenlet = greenlet(self._live)
         super().__init__(
             world.urls,

@@ -44,6 +44,8 @@ class Family:
     """How often slots end before their time."""
     expiry_at_once: bool = False
     """On all nodes, not on some."""
+    everybody_waits: bool = False
+    """All clients stand in line; otherwise some do."""
     ages: float = 0.0
     """How often so much time passes that counters are forgotten."""
 
@@ -60,6 +62,7 @@ class Family:
 FAMILIES = (
     Family("order and delay"),
     Family("stragglers", lag=True, pauses=0.01),
+    Family("stragglers in line", lag=True, pauses=0.03, everybody_waits=True),
     Family("numbers that differ", uneven=True, pauses=0.01),
     Family("numbers that differ, stragglers", uneven=True, lag=True, pauses=0.03),
     Family("long pauses", uneven=True, pauses=0.06),
@@ -68,6 +71,7 @@ FAMILIES = (
     Family("twice, and slots that end early", uneven=True, duplicates=0.5, early_expiry=0.05),
     Family("lost memory", restarts=0.03, pauses=0.02),
     Family("lost memory and broken connections", restarts=0.02, breaks=0.03, uneven=True),
+    Family("lost memory in line", restarts=0.05, pauses=0.02, everybody_waits=True),
     Family("nodes away and back", outages=0.05, pauses=0.02),
     Family(
         "clients' clocks jump",

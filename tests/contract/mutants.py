@@ -2,13 +2,24 @@
 
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from tasks.locks import redlock, standing, voting
-from tasks.locks.messages import Acquire, Confirm, Confirmed, Held, Refused, Replanted, Reply
+from tasks.locks.lease import Lease
+from tasks.locks.messages import (
+    Acquire,
+    Confirm,
+    Confirmed,
+    Held,
+    Refused,
+    Replanted,
+    Reply,
+)
 from tasks.locks.rounds import Outgoing, VoteRound
-from tests.contract.client import SimulatedClient
+from tasks.locks.standing import Standing
+from tests.contract.client import TTL, SimulatedClient
 from tests.contract.simulated_node import SimulatedNode
 from tests.contract.transport import CrossedTransport
 
@@ -91,6 +102,36 @@ def nothing_taken_back(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(standing, "nodes_in", lambda _mask: ())
 
 
+def heir_without_a_number(patch: pytest.MonkeyPatch) -> None:
+    """A hand-over changes the owner and leaves the counter as it was."""
+    hand_over = SimulatedNode._hand_over
+
+    def keep_the_number(node: SimulatedNode, key: str, proposal: int) -> None:
+        counter, call = node.counter(key), node.call
+        node.call = lambda bell, said: call(bell, replace(said, counter=counter))
+        hand_over(node, key, proposal)
+        node.call = call
+        node.set_counter(key, counter)
+
+    patch.setattr(SimulatedNode, "_hand_over", keep_the_number)
+
+
+def heir_with_an_old_number(patch: pytest.MonkeyPatch) -> None:
+    """A hand-over counts with the proposal of the RELEASE alone."""
+    patch.setattr(SimulatedNode, "_own", lambda _node, _proposal: 0)
+
+
+def heir_from_now_on(patch: pytest.MonkeyPatch) -> None:
+    """A lease that was waited for counts from the moment at which the call is heard."""
+
+    def lease(standing: Standing) -> Lease | None:
+        return standing._voting.lease(
+            standing._attempt, standing._request, TTL, standing._now(), standing._sent
+        )
+
+    patch.setattr(Standing, "_lease", lease)
+
+
 MUTANTS: dict[Inject, tuple[str, str]] = {
     no_write_back: ("token", "twice, and slots that end early"),
     unconditional_write_back: ("token", "slots that end early"),
@@ -102,5 +143,8 @@ MUTANTS: dict[Inject, tuple[str, str]] = {
     validity_by_wall_clock: ("holders", "clients' clocks jump"),
     lease_that_never_ends: ("holders", "clients' clocks jump"),
     nothing_taken_back: ("left behind", "order and delay"),
+    heir_without_a_number: ("token", "order and delay"),
+    heir_from_now_on: ("holders", "stragglers in line"),
+    heir_with_an_old_number: ("token", "counters that end"),
 }
 """Each with a word of the promise that it breaks, and the faults that show it soonest."""

@@ -166,14 +166,18 @@ class SimulatedNode:
         while waiting:
             first = min(waiting, key=lambda entry: (waiting[entry], entry))
             del waiting[first]
-            last_ms, bell, ttl_ms, nonce, _ = first.split(" ", 4)
+            last_ms, bell, ttl_ms, own, nonce, _ = first.split(" ", 5)
             if int(last_ms) < self.now * 1000:
                 continue
-            counter = max(self.counter(key) + 1, proposal)
+            counter = max(self.counter(key) + 1, proposal, self._own(own))
             self._write(key, nonce, int(ttl_ms), counter, wanted=True)
             if self.call(bell, Call(0, key, nonce, counter)):
                 return
             del self.memory.slots[key]
+
+    def _own(self, proposal: str) -> int:
+        """The heir's."""
+        return int(proposal)
 
     def _write(
         self, key: str, owner: str, ttl_ms: int, counter: int, *, wanted: bool = False

@@ -77,7 +77,7 @@ class SimulatedTransport(Fanout):
     def pushed(self) -> list[tuple[int, Call]]:  # type: ignore[override]  # read already
         return [(call.node, call) for call in self._calls]
 
-    def listen(self) -> None: ...
+    def read(self, said: object) -> None: ...
 
     def calls(self) -> list[Call]:
         calls, self._calls = self._calls, []

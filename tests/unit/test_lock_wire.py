@@ -50,11 +50,11 @@ def test_a_place_in_line_stands_in_front_of_the_run() -> None:
     request = Acquire("order:42", "n", 10_000, 5, "Zoë")
     request.place = Place(77, entry_of(request, "bell", 1_234))
     command = _sent(Encoder(TERMS).encode(request) + signature("run-1"))
-    entry = "1234 bell 10000 n Zoë".encode()
+    entry = "1234 bell 10000 5 n Zoë".encode()
     assert command[7:] == [".n Zoë".encode(), b"10000", b"5", b"77", entry, b"run-1 0"]
 
 
-@pytest.mark.parametrize("entry", ["", "1234 bell 10000 abc Zoë"])
+@pytest.mark.parametrize("entry", ["", "1234 bell 10000 5 abc Zoë"])
 def test_a_release_proposes_a_token_for_the_next(entry: str) -> None:
     release = Release("order:42", "abc", 7, entry)
     command = _sent(Encoder(TERMS).encode(release) + signature("run-1"))

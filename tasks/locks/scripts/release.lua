@@ -21,10 +21,11 @@ if string.byte(owner) == 33 then
       proposal = 0
     end
     repeat
-      local last_ms, bell, ttl, value = string.match(first, '^(%d+) (%S+) (%d+) (.*)$')
+      local last_ms, bell, ttl, own, value =
+        string.match(first, '^(%d+) (%S+) (%d+) (%d+) (.*)$')
       if tonumber(last_ms) >= now then
         -- As if its ACQUIRE had come in now: the counter rises, then the slot changes hands.
-        counter = math.max(counter + 1, proposal)
+        counter = math.max(counter + 1, proposal, tonumber(own))
         local text = string.format('%.0f', counter)
         call('SET', KEYS[2], text, 'PX', RETENTION_MS)
         -- '!': nobody has looked whether others wait.

@@ -24,6 +24,7 @@ def redis_nodes(size: int) -> Iterator[list[str]]:
     Raises:
         StackError: redis-server is not installed, or one did not start.
     """
+    programs.ensure(["Redis"], print)
     program = programs.command("Redis")
     chosen = list(ports.choose([f"node-{number}" for number in range(size)], {}).values())
     folder = Path(tempfile.mkdtemp(prefix="soldonce-bench-"))

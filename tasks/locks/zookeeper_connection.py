@@ -14,6 +14,7 @@ from kazoo.handlers.threading import KazooTimeoutError
 from kazoo.retry import KazooRetry
 
 _CLOSE_SECONDS = 2.0
+_HANDSHAKE_SECONDS = 1.0
 # For so long after a loss a call waits for the next connection; later it fails at once.
 _PATIENCE_SECONDS = 1.0
 
@@ -92,6 +93,7 @@ class ZooKeeperConnection:
         self._connected = threading.Event()
         self._away_since = time.monotonic()
         self._note_session_length(client)
+        self._limit_handshake(client)
         client.add_listener(self._state_changed)
         client.start_async()
         return client
@@ -106,6 +108,16 @@ class ZooKeeperConnection:
             return read_ms, connect_ms
 
         client._connection._connect = noting
+
+    def _limit_handshake(self, client: KazooClient) -> None:
+        """A server that is just starting may take the connection and never answer on it. kazoo
+        waits for a whole session before it tries again, by when every lease would have ended."""
+        invoke = client._connection._invoke
+
+        def limited(seconds: float, request: Any, xid: Any = None) -> Any:
+            return invoke(min(seconds, _HANDSHAKE_SECONDS), request, xid)
+
+        client._connection._invoke = limited
 
     def _state_changed(self, state: str) -> None:
         if state == KazooState.CONNECTED:

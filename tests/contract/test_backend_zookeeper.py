@@ -1,5 +1,8 @@
 """What is particular to leases in ZooKeeper."""
 
+import contextlib
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from uuid import uuid4
@@ -114,3 +117,56 @@ def test_a_session_shorter_than_a_lease_is_refused(locks: MakeLocks) -> None:
 def test_an_ensemble_without_servers_is_refused() -> None:
     with pytest.raises(ValueError, match="There is no ZooKeeper server"):
         ZooKeeperLocks([], prefix="x", max_ttl=1.0, timeout=1.0)
+
+
+class MuteFirst(threading.Thread):
+    """Takes the first connection and says nothing on it; passes the later ones on."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__(daemon=True)
+        host, _, port = target.partition(":")
+        self._target = host, int(port)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.place = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self._open: list[socket.socket] = [self._listener]
+        self.start()
+
+    def run(self) -> None:
+        with contextlib.suppress(OSError):
+            self._open.append(self._listener.accept()[0])
+            while True:
+                ends = self._listener.accept()[0], socket.create_connection(self._target)
+                self._open += ends
+                for here, there in (ends, ends[::-1]):
+                    threading.Thread(target=self._pass_on, args=(here, there), daemon=True).start()
+
+    def _pass_on(self, here: socket.socket, there: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := here.recv(4096):
+                there.sendall(data)
+
+    def close(self) -> None:
+        for one in self._open:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+        self.join(timeout=5)
+
+
+def test_a_server_that_is_mute_when_greeted_is_not_waited_for(
+    zookeeper: StoreRig, zookeeper_server: ZooKeeperServer
+) -> None:
+    mute = MuteFirst(zookeeper_server.hosts[0])
+    locks = ZooKeeperLocks([mute.place], prefix=uuid4().hex, max_ttl=60.0, timeout=5.0)
+    began_at = time.monotonic()
+
+    def granted() -> bool:
+        try:
+            return locks.release(locks.acquire("order:1", ttl=1.0))
+        except QuorumUnavailable:
+            return False
+
+    wait_until(granted, seconds=30)  # kazoo alone would wait for a session: more than a minute
+    assert time.monotonic() - began_at >= 0.5, "the first connection was not mute"
+    locks.close()
+    mute.close()

@@ -18,7 +18,6 @@ from tasks.guard import single_flight
 from tasks.locks.bootstrap import NodeNotNew, mark_ready
 from tasks.locks.chosen import forget_backend, get_backend
 from tasks.locks.limits import CLOCK_ALLOWANCE_SECONDS
-from tasks.locks.observer import SilentObserver
 from tasks.locks.redlock import Redlock
 from tasks.locks.waiting import acquire_within
 from tests.contract.conftest import MakeClient
@@ -28,12 +27,18 @@ from tests.contract.waiting import wait_until
 PATIENT = {"ttl": 0.5, "wait": 2.0, "clock": SYSTEM_CLOCK}
 
 
-class Told(SilentObserver):
+class Told:
+    """Hears what the backend tells about its rounds."""
+
     def __init__(self) -> None:
         self.operations: list[str] = []
 
     def round_done(self, operation: str, *_: Any, **__: Any) -> None:
         self.operations.append(operation)
+
+    def node_answered(self, node: str, seconds: float) -> None: ...
+
+    def node_failed(self, node: str, reason: str) -> None: ...
 
 
 def _can_acquire(backend: Redlock) -> bool:

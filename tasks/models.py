@@ -72,6 +72,7 @@ class LockFence(models.Model):
 
     name = models.TextField(primary_key=True, help_text="Prefix and key, e.g. soldonce:order:42.")
     owner = models.CharField(max_length=64, blank=True, help_text="Empty: given back.")
+    holder = models.CharField(max_length=300, blank=True, db_default="")
     token = models.BigIntegerField()
     expires_at = models.DateTimeField()
 

@@ -1,25 +1,42 @@
 """Waiting in the nodes' lists, on the event loop: the rules are those of ``standing``."""
 
 import asyncio
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
 from tasks.errors import LeaseBusy, QuorumUnavailable
 from tasks.locks.lease import Lease
-from tasks.locks.messages import Acquire, Call
-from tasks.locks.rounds import AcquireRound
+from tasks.locks.messages import Acquire, Call, Request
+from tasks.locks.node import Labelled
+from tasks.locks.rounds import AcquireRound, Outgoing, Round
 from tasks.locks.standing import FIRST_LOOK_SECONDS, LAST_LOOK_SECONDS, SPLIT_SECONDS
+from tasks.locks.voting import Voting
 
-if TYPE_CHECKING:
-    from tasks.locks.aio_client import AsyncRedlock
+
+class Client(Protocol):
+    """Whose connections are used."""
+
+    voting: Voting
+    bell: str
+
+    @property
+    def nodes(self) -> Sequence[Labelled]: ...
+
+    def join(self, nonce: str) -> "asyncio.Queue[Call]": ...
+
+    def leave(self, nonce: str) -> None: ...
+
+    def send(self, nodes: Iterable[int], request: Request) -> None: ...
+
+    async def run(
+        self, machine: Round, deadline: float, sent: set[int], further: Outgoing | None = None
+    ) -> None: ...
 
 
 class AsyncStanding:
     """One attempt in line. ``wait`` is called once."""
 
-    def __init__(
-        self, client: "AsyncRedlock", request: Acquire, *, since_us: int, deadline: float
-    ) -> None:
+    def __init__(self, client: Client, request: Acquire, *, since_us: int, deadline: float) -> None:
         """``since_us``: wall clock when the waiting began, which is the place in the line.
         ``deadline`` in monotonic seconds."""
         self._client = client

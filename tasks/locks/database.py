@@ -15,8 +15,9 @@ from weakref import WeakSet
 from tasks.clock import SYSTEM_CLOCK
 from tasks.errors import LeaseBusy, LeaseLost, QuorumUnavailable, TaskError
 from tasks.locks import lease_rows
+from tasks.locks.inspection import LeaseSeen
 from tasks.locks.lease import Lease
-from tasks.locks.limits import RETENTION_SECONDS, check_key, check_ttl, drift
+from tasks.locks.limits import LONGEST_HOLDER, RETENTION_SECONDS, check_key, check_ttl, drift
 from tasks.locks.observer import LockObserver, SilentObserver
 from tasks.locks.postgres_session import DatabaseAway, NotAsked, PostgresSession, Row
 
@@ -65,13 +66,14 @@ class DatabaseLocks:
         _ALIVE.add(self)
 
     def acquire(self, key: str, *, ttl: float, holder: str = "") -> Lease:
-        """One attempt; ``holder`` is not kept. Raises LeaseBusy, QuorumUnavailable, ValueError for
-        a bad key or TTL."""
+        """One attempt; ``holder`` says to people who has it. Raises LeaseBusy, QuorumUnavailable,
+        ValueError for a bad key or TTL."""
         check_key(key)
         check_ttl(ttl, self._max_ttl)
         started = self._clock.monotonic()
         nonce = secrets.token_hex(16)
-        values = {"owner": nonce, "ttl": ttl, "lead": self._lead_us}
+        told = holder[:LONGEST_HOLDER]
+        values = {"owner": nonce, "holder": told, "ttl": ttl, "lead": self._lead_us}
         try:
             with self._entered(min(self._timeout, ttl)) as deadline:
                 self._doubtful[nonce] = self._name(key)
@@ -143,6 +145,28 @@ class DatabaseLocks:
         except DatabaseAway as away:
             raise self._unavailable(away) from away
         return Standing(token, max(left, 0.0), live)
+
+    def leases(self, *, limit: int = 1000) -> list[LeaseSeen]:
+        """What is held now, by key. Nobody is known to wait here: waiters look again by and by.
+        Raises QuorumUnavailable."""
+        asked = {"prefix": self._name(""), "limit": limit}
+        try:
+            with self._entered(self._timeout) as deadline:
+                rows = self._run(lease_rows.LEASES, "", asked, deadline)
+        except DatabaseAway as away:
+            raise self._unavailable(away) from away
+        start = len(self._name(""))
+        return [
+            LeaseSeen(name[start:], owner, token, left, holder, (), 0)
+            for name, owner, token, left, holder in rows
+        ]
+
+    def force_release(self, key: str, nonce: str) -> bool:
+        """Take the lease with this nonce from its holder, who learns it at its next renewal. False:
+        it was gone already, or the database did not say."""
+        check_key(key)
+        now = self._clock.monotonic()
+        return self.release(Lease(key, nonce, 0, 0.0, now, now, backend="postgres"))
 
     def let_go(self, lease: Lease, told: Callable[[bool], None]) -> None:
         """``release``: here nobody else would read the answer."""

@@ -1,6 +1,8 @@
 """PostgreSQL in place of lock nodes that are away. What it costs: docs/locking.md, 'Fallback'."""
 
 import logging
+import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -8,12 +10,17 @@ from tasks.clock import SYSTEM_CLOCK, Clock
 from tasks.errors import LeaseBusy, QuorumUnavailable
 from tasks.locks.backend import ClosableBackend
 from tasks.locks.database import DatabaseLocks
+from tasks.locks.inspection import LeaseSeen
 from tasks.locks.lease import Lease
 from tasks.locks.limits import CLOCK_ALLOWANCE_SECONDS
+from tasks.locks.redlock import Redlock
+from tasks.locks.waiting import QueueingBackend, acquire_within
 
 logger = logging.getLogger(__name__)
 
 OnFallback = Callable[[str, str], None]
+# While PostgreSQL holds a key for somebody.
+_LOOK_AGAIN_SECONDS = 0.1
 
 
 def _silent(key: str, reason: str) -> None:
@@ -30,7 +37,7 @@ class _Outage:
     leases: int = 0
 
 
-class FallbackLocks:
+class FallbackLocks(QueueingBackend):
     """A ``LockBackend``: the nodes whenever they can vote, PostgreSQL when they cannot.
 
     Between a holder of the one and a holder of the other there is no mutual exclusion, only the
@@ -42,7 +49,7 @@ class FallbackLocks:
 
     def __init__(
         self,
-        nodes: ClosableBackend,
+        nodes: Redlock,
         database: DatabaseLocks,
         *,
         max_ttl: float,
@@ -65,10 +72,43 @@ class FallbackLocks:
 
     def acquire(self, key: str, *, ttl: float, holder: str = "") -> Lease:
         """One attempt. Raises LeaseBusy, ValueError, and QuorumUnavailable when neither can."""
+        return self._acquire(
+            key, ttl, holder, lambda: self._nodes.acquire(key, ttl=ttl, holder=holder)
+        )
+
+    def acquire_within(
+        self, key: str, *, ttl: float, wait: float, holder: str, on_busy: Callable[[], None]
+    ) -> Lease:
+        """In the nodes' line while they can vote, else by looking again at PostgreSQL."""
+        deadline = self._clock.monotonic() + wait
+        while True:
+            left = max(0.0, deadline - self._clock.monotonic())
+
+            def from_nodes(left: float = left) -> Lease:
+                return acquire_within(
+                    self._nodes,
+                    key,
+                    ttl=ttl,
+                    wait=left,
+                    clock=self._clock,
+                    holder=holder,
+                    on_busy=on_busy,
+                )
+
+            try:
+                return self._acquire(key, ttl, holder, from_nodes)
+            except LeaseBusy:
+                left = deadline - self._clock.monotonic()
+                if left <= 0:
+                    raise
+                time.sleep(min(left, random.uniform(0.5, 1.0) * _LOOK_AGAIN_SECONDS))
+                on_busy()
+
+    def _acquire(self, key: str, ttl: float, holder: str, from_nodes: Callable[[], Lease]) -> Lease:
         try:
-            lease = self._nodes.acquire(key, ttl=ttl, holder=holder)
+            lease = from_nodes()
         except QuorumUnavailable as away:
-            return self._from_database(key, ttl, away)
+            return self._from_database(key, ttl, holder, away)
         except LeaseBusy:
             if self._outage is not None:
                 self._outage.began_at = None
@@ -90,6 +130,15 @@ class FallbackLocks:
         """Where it was granted."""
         self._of(lease).let_go(lease, told)
 
+    def leases(self) -> list[LeaseSeen]:
+        """Of both. Raises QuorumUnavailable when PostgreSQL is away; nodes that are away have none
+        to show."""
+        return [*self._nodes.leases(), *self._database.leases()]
+
+    def force_release(self, key: str, nonce: str) -> bool:
+        """Wherever it was granted: nonces are not given twice."""
+        return self._nodes.force_release(key, nonce) or self._database.force_release(key, nonce)
+
     def close(self) -> None:
         for backend in (self._nodes, self._database):
             backend.close()
@@ -97,7 +146,7 @@ class FallbackLocks:
     def _of(self, lease: Lease) -> ClosableBackend:
         return self._database if lease.backend == "postgres" else self._nodes
 
-    def _from_database(self, key: str, ttl: float, away: QuorumUnavailable) -> Lease:
+    def _from_database(self, key: str, ttl: float, holder: str, away: QuorumUnavailable) -> Lease:
         now = self._clock.monotonic()
         outage = self._outage = self._outage or _Outage(None, now)
         # Nobody asked for a while: nobody knows whether the nodes were away all the time.
@@ -109,7 +158,7 @@ class FallbackLocks:
         if waits > 0:
             raise QuorumUnavailable(f"{away} PostgreSQL takes over in {waits:.1f} s.") from away
         try:
-            lease = self._database.acquire(key, ttl=ttl)
+            lease = self._database.acquire(key, ttl=ttl, holder=holder)
         except QuorumUnavailable as also:
             raise QuorumUnavailable(f"{away} {also}") from also
         if not outage.leases:

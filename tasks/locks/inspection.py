@@ -26,7 +26,8 @@ class LeaseSeen:
     holder: str
     """As told to ``acquire``; may be empty."""
     nodes: tuple[str, ...]
-    """Who has it as host:port. Fewer than a majority: nobody holds it, it is being tried."""
+    """Who has it as host:port. Fewer than a majority: nobody holds it, it is being tried. Empty
+    for a backend without nodes."""
     waiting: int
     """How many are in the queue for the key."""
 

@@ -11,8 +11,8 @@ SWEPT_AT_ONCE = 1000
 # arrived twice: it gets the same answer.
 ACQUIRE = """
 WITH granted AS (
-    INSERT INTO tasks_lockfence AS row (name, owner, token, expires_at)
-    SELECT %(name)s, %(owner)s,
+    INSERT INTO tasks_lockfence AS row (name, owner, holder, token, expires_at)
+    SELECT %(name)s, %(owner)s, %(holder)s,
            (extract(epoch FROM clock_timestamp()) * 1000000)::bigint + %(lead)s,
            clock_timestamp() + %(ttl)s * interval '1 second'
      WHERE NOT EXISTS (
@@ -21,6 +21,7 @@ WITH granted AS (
               AND live.expires_at > clock_timestamp())
     ON CONFLICT (name) DO UPDATE
        SET owner = EXCLUDED.owner,
+           holder = EXCLUDED.holder,
            token = CASE WHEN row.owner = EXCLUDED.owner THEN row.token
                         ELSE greatest(row.token + 1, EXCLUDED.token) END,
            expires_at = clock_timestamp() + %(ttl)s * interval '1 second'
@@ -66,6 +67,13 @@ SELECT coalesce(max(token) FILTER (WHERE name = %(name)s), 0),
                 FILTER (WHERE name = %(name)s), 0)::float,
        coalesce(bool_or(expires_at > clock_timestamp()), false)
   FROM tasks_lockfence WHERE starts_with(name, %(prefix)s)
+"""
+
+LEASES = """
+SELECT name, owner, token, extract(epoch FROM expires_at - clock_timestamp())::float, holder
+  FROM tasks_lockfence
+ WHERE starts_with(name, %(prefix)s) AND expires_at > clock_timestamp()
+ ORDER BY name LIMIT %(limit)s
 """
 
 SWEEP = """

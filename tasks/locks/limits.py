@@ -18,6 +18,8 @@ PROPOSAL_LEAD_SECONDS = 60.0
 _SCHEMES = ("redis://", "rediss://", "unix://")
 LONGEST_PATIENCE_SECONDS = 2.0
 """A place in a waiting list is good for so long, or a quarter of the TTL; then it is taken anew."""
+LONGEST_HOLDER = 300
+"""Characters of a holder's description that are kept."""
 DRIFT_RATIO = 0.01
 DRIFT_SECONDS = 0.002
 LONGEST_KEY_BYTES = 200

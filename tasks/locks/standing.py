@@ -97,14 +97,15 @@ class Standing:
         split, or the attempt is over."""
         until = min(until, self._end)
         began = 0.0
-        # A RELEASE is sent in the order of the nodes, and no majority is without one of these: so
-        # it is not woken by the first calls, to find that others are missing.
-        sockets = self._sockets[majority(self._voting.size) - 1 :]
         while True:
-            if self._attempt.votes and not began:
+            sockets = self._sockets
+            if not self._attempt.votes:
+                # A RELEASE is sent in the order of the nodes, and no majority is without one of
+                # the last: so it is not woken by the first call, to find that others are missing.
+                sockets = sockets[majority(self._voting.size) - 1 :]
+            elif not began:
                 began = self._now()
                 until = min(until, began + self._voting.uniform(0.5, 1.5) * SPLIT_SECONDS)
-                sockets = self._sockets
             said = self._turn.sleep(sockets, until - self._now())
             calls, self._sockets = self._connections.hear(self._turn, said or self._everywhere())
             for call in calls:

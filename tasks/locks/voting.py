@@ -11,6 +11,7 @@ from tasks.locks.diagnosis import explain_no_quorum
 from tasks.locks.lease import Lease
 from tasks.locks.limits import (
     CLOCK_ALLOWANCE_SECONDS,
+    LONGEST_HOLDER,
     LONGEST_PATIENCE_SECONDS,
     check_key,
     check_ttl,
@@ -21,9 +22,6 @@ from tasks.locks.node import Labelled
 from tasks.locks.observer import LockObserver, SilentObserver
 from tasks.locks.rounds import AcquireRound, VoteRound
 from tasks.locks.wire import entry_of
-
-LONGEST_HOLDER = 300
-"""Characters of a holder's description that are kept."""
 
 
 class Voting:

@@ -125,9 +125,11 @@ class PostgresServer(StoreServer):
         return True
 
     def make_table(self) -> None:
-        """The table as the migration makes it."""
+        """The table as the migration makes it. Django looks at its own database to write that down,
+        so it must be allowed to."""
         with connection.schema_editor(collect_sql=True, atomic=False) as editor:
             editor.create_model(LockFence)
+        connection.close()
         for statement in editor.collected_sql:
             self.ask(statement)
 
@@ -195,7 +197,6 @@ def running_postgres() -> Iterator[PostgresServer]:
         server = PostgresServer(folder)
         try:
             server.start()
-            server.make_table()
             yield server
         finally:
             server.kill()

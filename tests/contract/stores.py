@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from pytest_django import DjangoDbBlocker
 
 from tests.contract.backend_rigs import StoreRig, postgres_rig, zookeeper_rig
 from tests.contract.store_servers import (
@@ -15,8 +16,10 @@ from tests.contract.store_servers import (
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
+def postgres_server(django_db_blocker: DjangoDbBlocker) -> Iterator[PostgresServer]:
     with running_postgres() as server:
+        with django_db_blocker.unblock():
+            server.make_table()
         yield server
 
 

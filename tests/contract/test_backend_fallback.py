@@ -1,5 +1,6 @@
 """PostgreSQL in place of lock nodes that are away, with real servers of both kinds."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -18,6 +19,7 @@ from tests.contract.backend_maker import MAX_TTL
 from tests.contract.backend_rigs import StoreRig
 from tests.contract.redis_nodes import PREFIX, Nodes, running
 from tests.contract.store_servers import PostgresServer
+from tests.contract.waiting import wait_until
 
 AFTER = 0.3
 KEY = "order:1"
@@ -233,3 +235,22 @@ def test_with_both_away_both_are_named(
     with pytest.raises(LeaseLost):
         one.extend(lease)
     assert one.release(lease) is False
+
+
+def test_those_who_wait_stand_in_the_nodes_line(locks: MakeLocks) -> None:
+    holder, patient = locks(), locks()
+    lease = holder.acquire(KEY, ttl=MAX_TTL)
+    got: list[Lease] = []
+
+    def wait() -> None:
+        got.append(
+            patient.acquire_within(KEY, ttl=MAX_TTL, wait=20.0, holder="", on_busy=lambda: None)
+        )
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    wait_until(lambda: [seen.waiting for seen in holder.leases()] == [1])
+    holder.release(lease)
+    thread.join(timeout=20)
+    assert got[0].token > lease.token
+    assert patient.release(got[0])

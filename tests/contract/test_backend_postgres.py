@@ -9,7 +9,7 @@ import pytest
 from django.conf import LazySettings
 from django.db import transaction
 
-from tasks.errors import LeaseBusy, QuorumUnavailable
+from tasks.errors import LeaseBusy, LeaseLost, QuorumUnavailable
 from tasks.guard import single_flight
 from tasks.locks import lease_rows
 from tasks.locks.chosen import forget_backend, get_backend
@@ -40,7 +40,13 @@ def locks(postgres: StoreRig, postgres_server: PostgresServer) -> Iterator[MakeL
 def test_a_request_that_arrives_twice_is_answered_twice_the_same(
     postgres: StoreRig, postgres_server: PostgresServer
 ) -> None:
-    asked = {"name": uuid4().hex, "owner": secrets.token_hex(16), "ttl": 1.0, "lead": 0}
+    asked = {
+        "name": uuid4().hex,
+        "owner": secrets.token_hex(16),
+        "holder": "",
+        "ttl": 1.0,
+        "lead": 0,
+    }
     first = postgres_server.ask(lease_rows.ACQUIRE, asked)
     assert postgres_server.ask(lease_rows.ACQUIRE, asked) == first
     ((none, left),) = postgres_server.ask(lease_rows.ACQUIRE, {**asked, "owner": "somebody"})
@@ -187,3 +193,18 @@ def _works(one: DatabaseLocks) -> bool:
         return one.release(one.acquire("order:1", ttl=1.0))
     except QuorumUnavailable:
         return False
+
+
+def test_live_leases_are_listed_and_one_is_taken_away(locks: MakeLocks) -> None:
+    alice, bob = locks(prefix="seen"), locks(prefix="seen")
+    lease = alice.acquire("order:1", ttl=MAX_TTL, holder='["büro"]')
+    alice.release(alice.acquire("order:2", ttl=MAX_TTL))
+    (seen,) = bob.leases()
+    assert (seen.key, seen.nonce, seen.token) == ("order:1", lease.nonce, lease.token)
+    assert (seen.holder, seen.nodes) == ('["büro"]', ())
+    assert 0 < seen.remaining_seconds <= MAX_TTL
+    assert bob.force_release("order:1", "f" * 32) is False
+    assert bob.force_release("order:1", lease.nonce) is True
+    with pytest.raises(LeaseLost):
+        alice.extend(lease)
+    assert bob.leases() == []

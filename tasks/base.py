@@ -157,6 +157,7 @@ def _enqueue_successor(delivery: Delivery, error: Exception, decision: RetryIn) 
             subject=delivery.subject,
             delay_seconds=decision.seconds,
             attempt=delivery.attempt + (1 if decision.counts else 0),
+            schema_version=delivery.schema_version,
             reason=f"{type(error).__name__}: {error}",
             trace_id=delivery.trace_id,
             first_enqueued_at=delivery.first_enqueued_at,

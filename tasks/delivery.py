@@ -22,6 +22,7 @@ class Delivery:
     kwargs: dict[str, Any]
     subject: str = ""
     attempt: int = 1
+    schema_version: int = 1
     trace_id: str = ""
     first_enqueued_at: datetime | None = None
     worker: str = ""
@@ -43,6 +44,7 @@ def headers_for(message: OutboxMessage) -> dict[str, Any]:
     return {
         HEADER: {
             "attempt": message.attempt,
+            "schema_version": message.schema_version,
             "subject": message.subject,
             "trace_id": message.trace_id,
             "first_enqueued_at": message.first_enqueued_at.isoformat(),
@@ -55,7 +57,6 @@ def read_delivery(
 ) -> Delivery:
     """Parse tolerantly: a field that is missing or strange must not lose the message."""
     fields = header if isinstance(header, Mapping) else {}
-    attempt = fields.get("attempt")
     try:
         first = parse_datetime(str(fields.get("first_enqueued_at", "")))
     except ValueError:
@@ -65,8 +66,13 @@ def read_delivery(
         task=task,
         kwargs=dict(kwargs),
         subject=str(fields.get("subject", ""))[:80],
-        attempt=attempt if isinstance(attempt, int) and attempt >= 1 else 1,
+        attempt=_from_1(fields.get("attempt")),
+        schema_version=_from_1(fields.get("schema_version")),
         trace_id=str(fields.get("trace_id", ""))[:64],
         first_enqueued_at=first,
         worker=worker,
     )
+
+
+def _from_1(value: Any) -> int:
+    return value if isinstance(value, int) and value >= 1 else 1

@@ -1,5 +1,5 @@
-"""The rows of the outbox as a relay takes them. Raw SQL: SKIP LOCKED over a moving start, and no
-collecting of what a cascade could reach.
+"""The rows of the outbox as a relay takes them. Raw SQL: a start that moves, rows made without the
+ORM's detours (half the time of a claim), deletes that do not first collect what they could reach.
 
 A table used as a queue has a well-known illness: deleted rows stay in the index until a vacuum, and
 whoever looks for the oldest row walks over all of them, so a large backlog drains ever more slowly.
@@ -8,8 +8,10 @@ behind (locked by another relay, refused, or committed late with an earlier time
 the start is forgotten every second, and as soon as a batch is not full.
 """
 
+import json
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -30,8 +32,9 @@ _SETTINGS = (
     "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;"
     " SET LOCAL enable_sort = off; SET LOCAL synchronous_commit = off;"
 )
+_FIELDS = [field.attname for field in OutboxMessage._meta.concrete_fields]
 _CLAIM = f"""{_SETTINGS}
-SELECT * FROM {_TABLE}
+SELECT {", ".join(_FIELDS)} FROM {_TABLE}
 WHERE not_before <= statement_timestamp() AND (not_before, id) > (%s::timestamptz, %s)
 AND NOT task = ANY(%s)
 ORDER BY not_before, id LIMIT %s FOR UPDATE SKIP LOCKED
@@ -62,12 +65,18 @@ class Claim:
         now = self._clock.monotonic()
         if now >= self._forget_at:
             self._after, self._forget_at = _START, now + _FORGET_SECONDS
-        rows = list(
-            OutboxMessage.objects.raw(_CLAIM, [*self._after, list(without_tasks), self._batch_size])
-        )
+        with connection.cursor() as cursor:
+            cursor.execute(_CLAIM, [*self._after, list(without_tasks), self._batch_size])
+            rows = [_message(row) for row in cursor.fetchall()]
         full = len(rows) == self._batch_size
         self._after = (rows[-1].not_before, rows[-1].pk) if full else _START
         return rows
+
+
+def _message(row: tuple[Any, ...]) -> OutboxMessage:
+    message = OutboxMessage.from_db(connection.alias, _FIELDS, row)
+    message.kwargs = json.loads(message.kwargs)  # Django's cursor leaves JSON as text
+    return message
 
 
 def delete(message_ids: Collection[UUID]) -> None:

@@ -10,6 +10,7 @@ Frames: AMQP 0-9-1, sections 2.3.5 and 4.2. Message: Celery, 'Message Protocol',
 
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from amqp import Message, spec
@@ -134,10 +135,10 @@ def _frames(template: _Template, message: OutboxMessage, channel: int, frame_max
     table = b"".join(
         (
             template.headers,
-            _text_entry(b"id", message_id),
-            _text_entry(b"root_id", message_id),
-            _text_entry(b"kwargsrepr", _shown(message.kwargs)),
-            _text_entry(b"compression", codec.encode()) if codec else b"",
+            _entry(b"S", b"id", message_id),
+            _entry(b"S", b"root_id", message_id),
+            _entry(b"S", b"kwargsrepr", _shown(message.kwargs)),
+            _entry(b"S", b"compression", codec.encode()) if codec else b"",
             _entries(headers_for(message)),
         )
     )
@@ -171,13 +172,36 @@ def _frame(kind: int, channel: int, payload: bytes) -> bytes:
 
 
 def _entries(table: dict[str, Any]) -> bytes:
-    """The entries of an AMQP table without its length, so that tables can be joined."""
+    """The entries of an AMQP table without its length, so that tables can be joined.
+
+    py-amqp's writer asks each value for a dozen types; most are text or a table of text.
+    """
+    parts = []
+    for name, value in table.items():
+        if type(value) is str:
+            parts.append(_entry(b"S", name.encode(), value.encode()))
+        elif type(value) is dict:
+            parts.append(_entry(b"F", name.encode(), _entries(value)))
+        elif type(value) is int:
+            parts.append(_number_entry(name, value))  # attempts and versions, mostly 1
+        else:
+            parts.append(_plain_entries({name: value}))
+    return b"".join(parts)
+
+
+@lru_cache(maxsize=256)
+def _number_entry(name: str, value: int) -> bytes:
+    return _plain_entries({name: value})
+
+
+def _plain_entries(table: dict[str, Any]) -> bytes:
     encoded: bytes = dumps("F", (table,))
     return encoded[4:]
 
 
-def _text_entry(name: bytes, value: bytes) -> bytes:
-    return b"".join((struct.pack("B", len(name)), name, b"S", struct.pack(">I", len(value)), value))
+def _entry(kind: bytes, name: bytes, value: bytes) -> bytes:
+    """A long text or a table: both are written with their length in four bytes."""
+    return b"".join((struct.pack("B", len(name)), name, kind, struct.pack(">I", len(value)), value))
 
 
 def _shown(kwargs: dict[str, Any]) -> bytes:

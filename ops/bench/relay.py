@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,25 +31,28 @@ _TENTHS = 10
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much of each measure. ``one_by_one`` and ``batched`` are messages for each round."""
+    """How much of each measure. The first three are messages for each round."""
 
+    publish: int
+    naive: int
+    relay: int
     rounds: int
-    one_by_one: int
-    batched: int
     backlog: int
     placed: int
     gap_seconds: float
     idle_seconds: float
 
 
-FULL = Effort(7, 500, 5_000, 100_000, 60, 0.3, 10)
-QUICK = Effort(2, 50, 500, 3_000, 5, 0.1, 1)
+FULL = Effort(400, 100, 5_000, 5, 100_000, 60, 0.15, 5)
+QUICK = Effort(50, 20, 500, 2, 3_000, 5, 0.1, 1)
 
 
 def main(argv: list[str]) -> int:
     """Exit code 0 whenever everything could be measured; a missed bar is shown as MISSED."""
     wishes = _parser().parse_args(argv)
     effort = QUICK if wishes.quick else FULL
+    if wishes.backlog:
+        effort = replace(effort, backlog=wishes.backlog)
     results = []
     with Stack(STACK, fresh=True, parts=_PARTS, say=_say) as stack:
         environ = {**stack.environment, "LOG_LEVEL": "WARNING"}
@@ -94,8 +97,8 @@ def _rate(hand: Told, effort: Effort) -> Measure:
     }
     return Measure(
         "relay",
-        f"One process, RabbitMQ quorum queue. {effort.batched} rows of the outbox from claim to "
-        f"delete, {effort.one_by_one} messages one by one, in turn.",
+        f"One process, RabbitMQ quorum queue. {effort.relay} rows of the outbox from claim to "
+        f"delete, {effort.publish} and {effort.naive} messages one by one, in turn.",
         0,
         effort.rounds,
         "messages per second",
@@ -113,10 +116,8 @@ def _rate(hand: Told, effort: Effort) -> Measure:
 
 
 def _rate_of(hand: Told, name: str, effort: Effort) -> float:
-    if name == "relay":
-        order = {"do": "relay", "count": effort.batched, "parts": 1}
-        return float(hand.ask(order, _RUN_SECONDS)["rates"][0])
-    return float(hand.ask({"do": name, "count": effort.one_by_one}, _RUN_SECONDS)["rate"])
+    order = {"do": name, "count": getattr(effort, name), "parts": 1}
+    return float(hand.ask(order, _RUN_SECONDS)["rates"][0])
 
 
 def _backlog(hand: Told, effort: Effort) -> Measure:
@@ -196,4 +197,5 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="few messages: does it run at all")
     parser.add_argument("--json", type=Path, help="where the figures go (default: .stack/bench)")
     parser.add_argument("--only", action="append", choices=MEASURES, help="this measure only")
+    parser.add_argument("--backlog", type=int, help="rows of the backlog, 100,000 unless --quick")
     return parser

@@ -11,6 +11,7 @@ import random
 import sys
 import time
 from contextlib import closing, suppress
+from itertools import pairwise
 from typing import Any
 
 import django
@@ -35,7 +36,7 @@ INSERT INTO tasks_outboxmessage (id, task, kwargs, subject, attempt, reason, tra
 SELECT gen_random_uuid(), %s, jsonb_build_object('order_id', n, 'kind', 'order_confirmed'),
        'order:' || n, 1, '', md5(n::text) FROM generate_series(1, %s) AS n
 """
-_LATE_SECONDS = 10.0
+_LATE_SECONDS = 30.0
 
 
 def main() -> None:
@@ -50,9 +51,9 @@ def main() -> None:
             topology.work_queue(QUEUE)(broker.default_channel).purge()
             match order["do"]:
                 case "publish":
-                    _answer({"rate": _publish(order["count"])})
+                    _answer({"rates": [_publish(order["count"])]})
                 case "naive":
-                    _answer({"rate": _naive(order["count"])})
+                    _answer({"rates": [_naive(order["count"])]})
                 case "relay":
                     _answer({"rates": _relay(relay, order["count"], order["parts"])})
                 case "place":
@@ -125,7 +126,7 @@ def _relay(relay: Relay, count: int, parts: int) -> list[float]:
         published += relay.run_once().published
         while published >= count * len(marks) / parts and len(marks) <= parts:
             marks.append(time.perf_counter())
-    return [count / parts / (after - before) for before, after in zip(marks, marks[1:])]
+    return [count / parts / (after - before) for before, after in pairwise(marks)]
 
 
 def _place(broker: Connection, count: int, gap_seconds: float) -> list[float]:
@@ -137,16 +138,26 @@ def _place(broker: Connection, count: int, gap_seconds: float) -> list[float]:
         seen[message.headers["id"]] = time.perf_counter()
         message.ack()
 
-    queue = topology.work_queue(QUEUE)
-    with Consumer(broker, [queue], on_message=on_message, auto_declare=False):
-        for _ in range(count):
-            _listen(broker, random.uniform(0.5, 1.5) * gap_seconds)
-            with transaction.atomic():
-                message = enqueue(TASK, {"order_id": 1})
-            placed[str(message.pk)] = time.perf_counter()
+    def place() -> None:
+        with transaction.atomic():
+            message = enqueue(TASK, {"order_id": 1})
+        placed[str(message.pk)] = time.perf_counter()
+
+    def all_seen() -> bool:
         until = time.perf_counter() + _LATE_SECONDS
         while placed.keys() - seen.keys() and time.perf_counter() < until:
             _listen(broker, 0.05)
+        return placed.keys() <= seen.keys()
+
+    with Consumer(broker, [topology.work_queue(QUEUE)], on_message=on_message, auto_declare=False):
+        place()
+        if not all_seen():  # the relay has started and has its connections
+            raise TimeoutError("the relay does not publish")
+        placed.clear()
+        for _ in range(count):
+            _listen(broker, random.uniform(0.5, 1.5) * gap_seconds)
+            place()
+        all_seen()
     return [seen[message_id] - at for message_id, at in placed.items()]
 
 

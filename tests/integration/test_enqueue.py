@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from celery._state import get_current_app
-from django.conf import LazySettings
 from django.db import connections, transaction
 from kombu import Connection
 

@@ -62,7 +62,7 @@ def wanted() -> Facts:
             }
             facts[Kind.QUEUE, queue.name] = {
                 "durable": queue.durable,
-                "arguments": dict(queue.queue_arguments),
+                "arguments": dict(queue.queue_arguments or {}),
             }
             facts[Kind.BINDING, _binding(queue.exchange.name, queue.name, queue.routing_key)] = {}
     for name, policy in topology.policies().items():

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from celery import current_task
 from django.utils.dateparse import parse_datetime
 
 from tasks.models import OutboxMessage
@@ -50,6 +51,13 @@ def headers_for(message: OutboxMessage) -> dict[str, Any]:
             "first_enqueued_at": message.first_enqueued_at.isoformat(),
         }
     }
+
+
+def current_schema_version() -> int:
+    """Which form the arguments of the message at hand have, for handlers; 1 outside a task."""
+    request = getattr(current_task, "request", None)
+    fields = (getattr(request, "headers", None) or {}).get(HEADER)
+    return _from_1(fields.get("schema_version")) if isinstance(fields, Mapping) else 1
 
 
 def read_delivery(

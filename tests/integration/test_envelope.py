@@ -1,5 +1,6 @@
 """Our own frames against Celery's: a worker must not be able to tell who wrote a message."""
 
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -20,6 +21,7 @@ from tasks.relay import Relay
 pytestmark = pytest.mark.django_db(transaction=True)
 
 QUEUE = "orders.payment"
+LIMIT_SECONDS = 30
 LIMITED = "tests.with_time_limits"
 
 
@@ -42,8 +44,12 @@ def with_time_limits() -> Iterator[None]:
 
 def taken(connection: Connection) -> dict[str, Any]:
     """One message out of the queue, all of it that a consumer can see."""
-    message = topology.work_queue(QUEUE)(connection.default_channel).get(no_ack=True)
-    assert message is not None
+    queue = topology.work_queue(QUEUE)(connection.default_channel)
+    deadline = time.monotonic() + LIMIT_SECONDS
+    # What Celery sends is not confirmed, so it may still be on its way.
+    while (message := queue.get(no_ack=True)) is None:
+        assert time.monotonic() < deadline, "no message came"
+        time.sleep(0.01)
     properties = dict(message.properties)
     properties.pop("application_headers")
     return {

@@ -1,12 +1,13 @@
 """What the platform knows about one delivered message."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from celery import current_task
 from django.utils.dateparse import parse_datetime
 
 from tasks.models import OutboxMessage
@@ -53,11 +54,22 @@ def headers_for(message: OutboxMessage) -> dict[str, Any]:
     }
 
 
-def current_schema_version() -> int:
-    """Which form the arguments of the message at hand have, for handlers; 1 outside a task."""
-    request = getattr(current_task, "request", None)
-    fields = (getattr(request, "headers", None) or {}).get(HEADER)
-    return _from_1(fields.get("schema_version")) if isinstance(fields, Mapping) else 1
+_at_hand: ContextVar[Delivery | None] = ContextVar("delivery", default=None)
+
+
+@contextmanager
+def at_hand(delivery: Delivery) -> Iterator[None]:
+    """``current_delivery`` answers with this one inside."""
+    token = _at_hand.set(delivery)
+    try:
+        yield
+    finally:
+        _at_hand.reset(token)
+
+
+def current_delivery() -> Delivery | None:
+    """What a handler may want to know of its message, e.g. the schema version; None outside."""
+    return _at_hand.get()
 
 
 def read_delivery(

@@ -11,7 +11,7 @@ from kombu import Connection
 
 from tasks import dead_letters, topology
 from tasks.base import PlatformTask, platform_task
-from tasks.delivery import HEADER, current_schema_version, read_delivery
+from tasks.delivery import HEADER, current_delivery, read_delivery
 from tasks.errors import LeaseBusy, Permanent, Transient
 from tasks.guard import single_flight
 from tasks.locks.held import HeldLease
@@ -25,7 +25,10 @@ SEEN: list[dict[str, Any]] = []
 
 @platform_task("toy.obedient", lease_key="order:{order_id}", policy=RetryPolicy(max_attempts=3))
 def obedient(*, order_id: int, lease: HeldLease, fails_with: str = "", **_: Any) -> None:
-    SEEN.append({"order_id": order_id, "token": lease.token, "version": current_schema_version()})
+    delivery = current_delivery()
+    assert delivery is not None
+    version = delivery.schema_version
+    SEEN.append({"order_id": order_id, "token": lease.token, "version": version})
     if fails_with == "transient":
         raise Transient("the other side is busy")
     if fails_with == "permanent":

@@ -61,16 +61,25 @@ class Claim:
         return None if seconds is None else float(seconds)
 
     def take(self, without_tasks: Collection[str] = ()) -> list[OutboxMessage]:
-        """Lock and return due rows, the oldest first; call it inside a transaction."""
+        """Lock and return due rows, the oldest first; call it inside a transaction.
+
+        Empty means that no due row is free, wherever the last batch has ended.
+        """
         now = self._clock.monotonic()
         if now >= self._forget_at:
             self._after, self._forget_at = _START, now + _FORGET_SECONDS
-        with connection.cursor() as cursor:
-            cursor.execute(_CLAIM, [*self._after, list(without_tasks), self._batch_size])
-            rows = [_message(row) for row in cursor.fetchall()]
+        rows = self._rows(without_tasks)
+        if not rows and self._after is not _START:
+            self._after = _START
+            rows = self._rows(without_tasks)
         full = len(rows) == self._batch_size
         self._after = (rows[-1].not_before, rows[-1].pk) if full else _START
         return rows
+
+    def _rows(self, without_tasks: Collection[str]) -> list[OutboxMessage]:
+        with connection.cursor() as cursor:
+            cursor.execute(_CLAIM, [*self._after, list(without_tasks), self._batch_size])
+            return [_message(row) for row in cursor.fetchall()]
 
 
 def _message(row: tuple[Any, ...]) -> OutboxMessage:

@@ -161,8 +161,6 @@ class Relay:
     def _say_blocked(self, is_blocked: bool) -> None:
         self._observer.blocked(is_blocked)
         if is_blocked:
-            log.error(
-                "relay_blocked", error="RabbitMQ is short of memory or disk: it takes nothing"
-            )
+            log.error("relay_blocked", reason="RabbitMQ is short of memory or disk; rows are kept")
         else:
             log.warning("relay_unblocked")

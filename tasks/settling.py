@@ -18,10 +18,12 @@ def settle(
     Raises PublishFailed when the broker as a whole is the trouble.
     """
     settled = _isolate(publisher, messages, deadline)
-    if settled.returned:
-        again = [message for message in messages if message.pk in settled.returned]
-        settled.returned.clear()
-        publisher.close()
+    if not settled.returned:
+        return settled
+    again = [message for message in messages if message.pk in settled.returned]
+    settled.returned.clear()
+    publisher.close()
+    if time.monotonic() < deadline:
         settled.add(_isolate(publisher, again, deadline))
     for message_id, reason in settled.returned.items():
         settled.unpublishable[message_id] = Unpublishable("Unroutable", reason)
@@ -37,13 +39,19 @@ def _isolate(
     """
     try:
         return publisher.publish(messages)
-    except ChannelRefused as refusal:
+    except ChannelRefused:
         if len(messages) == 1:
-            return Settled(
-                unpublishable={messages[0].pk: Unpublishable(refusal.kind, refusal.reason)}
-            )
+            return _once_more(publisher, messages[0])
     settled, middle = Settled(), len(messages) // 2
     for half in (messages[:middle], messages[middle:]):
         if time.monotonic() < deadline:
             settled.add(_isolate(publisher, half, deadline))
     return settled
+
+
+def _once_more(publisher: BatchPublisher, message: OutboxMessage) -> Settled:
+    """Its exchange may only have been deleted: the new connection declares it again."""
+    try:
+        return publisher.publish([message])
+    except ChannelRefused as refusal:
+        return Settled(unpublishable={message.pk: Unpublishable(refusal.kind, refusal.reason)})

@@ -37,14 +37,12 @@ SELECT gen_random_uuid(), %s, jsonb_build_object('order_id', n, 'kind', 'order_c
        'order:' || n, 1, '', md5(n::text) FROM generate_series(1, %s) AS n
 """
 _LATE_SECONDS = 30.0
+_WARM_UP = 200
 
 
 def main() -> None:
-    with app.connection_for_write() as broker, closing(Relay(app)) as relay:
+    with app.connection_for_write() as broker:
         topology.work_queue(QUEUE)(broker.default_channel).declare()
-        # The first messages open connections and fill caches.
-        _fill(200)
-        _drain(relay)
         _answer({"ready": True})
         for line in sys.stdin:
             order = json.loads(line)
@@ -55,7 +53,7 @@ def main() -> None:
                 case "naive":
                     _answer({"rates": [_naive(order["count"])]})
                 case "relay":
-                    _answer({"rates": _relay(relay, order["count"], order["parts"])})
+                    _answer({"rates": _relay(order["count"], order["parts"])})
                 case "place":
                     _answer({"seconds": _place(broker, order["count"], order["gap_seconds"])})
 
@@ -69,11 +67,6 @@ def _fill(count: int) -> None:
     """One statement, so all rows are due at the same moment: the least friendly order there is."""
     with connection.cursor() as cursor:
         cursor.execute(_FILL, [TASK, count])
-
-
-def _drain(relay: Relay) -> None:
-    while relay.run_once().claimed:
-        pass
 
 
 def _confirming() -> Connection:
@@ -118,14 +111,18 @@ def _naive(count: int) -> float:
         return count / (time.perf_counter() - began)
 
 
-def _relay(relay: Relay, count: int, parts: int) -> list[float]:
+def _relay(count: int, parts: int) -> list[float]:
     """Messages per second, claim to delete, in each of so many equal parts of the backlog."""
-    _fill(count)
-    marks, published = [time.perf_counter()], 0
-    while published < count:
-        published += relay.run_once().published
-        while published >= count * len(marks) / parts and len(marks) <= parts:
-            marks.append(time.perf_counter())
+    with closing(Relay(app)) as relay:
+        _fill(_WARM_UP)  # opens the connection and fills caches
+        while relay.run_once().claimed:
+            pass
+        _fill(count)
+        marks, published = [time.perf_counter()], 0
+        while published < count:
+            published += relay.run_once().published
+            while published >= count * len(marks) / parts and len(marks) <= parts:
+                marks.append(time.perf_counter())
     return [count / parts / (after - before) for before, after in pairwise(marks)]
 
 

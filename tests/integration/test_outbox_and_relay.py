@@ -10,7 +10,7 @@ import pytest
 from celery import Celery, current_app
 from celery._state import get_current_app
 from django.db import connections, transaction
-from kombu import Connection
+from kombu import Connection, Exchange
 
 from tasks import broker, topology
 from tasks.models import DeadLetter, OutboxMessage
@@ -144,6 +144,22 @@ def test_a_message_whose_queue_is_gone_goes_out_on_a_new_connection_that_declare
     written = fill_outbox(2)
 
     assert relay.run_once().published == 2
+
+    assert set(published(channel_to_broker)) == written
+    assert not DeadLetter.objects.exists()
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_message_whose_exchange_is_gone_goes_out_once_it_is_declared_again(
+    channel_to_broker: Connection, relay: Relay, count: int
+) -> None:
+    fill_outbox(1)
+    relay.run_once()
+    published(channel_to_broker)
+    Exchange(QUEUE)(channel_to_broker.default_channel).delete()
+    written = fill_outbox(count)
+
+    assert relay.run_once().published == count
 
     assert set(published(channel_to_broker)) == written
     assert not DeadLetter.objects.exists()

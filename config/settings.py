@@ -195,8 +195,13 @@ TASK_QUEUES = {
 }
 BROKER_URL = env.url("BROKER_URL", ("amqp", "amqps"))
 BROKER_API_URL = env.url("BROKER_API_URL", ("http", "https"), "")
-RELAY_BATCH_SIZE = env.whole("RELAY_BATCH_SIZE", 200, low=1, high=5_000)
-RELAY_CONFIRM_TIMEOUT_SECONDS = env.number("RELAY_CONFIRM_TIMEOUT_SECONDS", 10, low=0.5, high=120)
+OUTBOX_MAX_KWARGS_BYTES = env.whole("OUTBOX_MAX_KWARGS_BYTES", 65_536, low=256, high=16_777_216)
+# A codec of kombu's that every consumer has too; empty: nothing is compressed.
+OUTBOX_COMPRESSION = env.text("OUTBOX_COMPRESSION", "")
+OUTBOX_COMPRESS_OVER_BYTES = env.whole("OUTBOX_COMPRESS_OVER_BYTES", 8_192, low=1, high=16_777_216)
+RELAY_BATCH_SIZE = env.whole("RELAY_BATCH_SIZE", 500, low=1, high=5_000)
+# Twice this stays below PostgreSQL's limit for an idle transaction, in which the relay waits.
+RELAY_CONFIRM_TIMEOUT_SECONDS = env.number("RELAY_CONFIRM_TIMEOUT_SECONDS", 10, low=0.5, high=14)
 
 CELERY_BROKER_URL = BROKER_URL
 CELERY_ACCEPT_CONTENT = ["json"]

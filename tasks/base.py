@@ -16,7 +16,7 @@ from django.db import Error as DatabaseTrouble
 from django.db import close_old_connections, transaction
 
 from tasks import dead_letters
-from tasks.delivery import HEADER, Delivery, read_delivery
+from tasks.delivery import HEADER, Delivery, at_hand, read_delivery
 from tasks.errors import LeaseBusy, QuorumUnavailable, TaskError
 from tasks.guard import MAX_HOLD_SECONDS, single_flight
 from tasks.lease_key import LeaseKey
@@ -80,7 +80,10 @@ class PlatformTask(Task[Any, Any]):
             header=(request.headers or {}).get(HEADER),
             worker=str(request.hostname or ""),
         )
-        with traced(delivery.trace_id, task=self.name, subject=delivery.subject):
+        with (
+            traced(delivery.trace_id, task=self.name, subject=delivery.subject),
+            at_hand(delivery),
+        ):
             try:
                 return self._guarded(*args, **kwargs)
             except (Ignore, Reject, Retry):
@@ -157,6 +160,7 @@ def _enqueue_successor(delivery: Delivery, error: Exception, decision: RetryIn) 
             subject=delivery.subject,
             delay_seconds=decision.seconds,
             attempt=delivery.attempt + (1 if decision.counts else 0),
+            schema_version=delivery.schema_version,
             reason=f"{type(error).__name__}: {error}",
             trace_id=delivery.trace_id,
             first_enqueued_at=delivery.first_enqueued_at,

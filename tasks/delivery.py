@@ -1,6 +1,8 @@
 """What the platform knows about one delivered message."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +24,7 @@ class Delivery:
     kwargs: dict[str, Any]
     subject: str = ""
     attempt: int = 1
+    schema_version: int = 1
     trace_id: str = ""
     first_enqueued_at: datetime | None = None
     worker: str = ""
@@ -43,6 +46,7 @@ def headers_for(message: OutboxMessage) -> dict[str, Any]:
     return {
         HEADER: {
             "attempt": message.attempt,
+            "schema_version": message.schema_version,
             "subject": message.subject,
             "trace_id": message.trace_id,
             "first_enqueued_at": message.first_enqueued_at.isoformat(),
@@ -50,12 +54,29 @@ def headers_for(message: OutboxMessage) -> dict[str, Any]:
     }
 
 
+_at_hand: ContextVar[Delivery | None] = ContextVar("delivery", default=None)
+
+
+@contextmanager
+def at_hand(delivery: Delivery) -> Iterator[None]:
+    """``current_delivery`` answers with this one inside."""
+    token = _at_hand.set(delivery)
+    try:
+        yield
+    finally:
+        _at_hand.reset(token)
+
+
+def current_delivery() -> Delivery | None:
+    """What a handler may want to know of its message, e.g. the schema version; None outside."""
+    return _at_hand.get()
+
+
 def read_delivery(
     message_id: str, task: str, kwargs: Mapping[str, Any], header: Any, worker: str = ""
 ) -> Delivery:
     """Parse tolerantly: a field that is missing or strange must not lose the message."""
     fields = header if isinstance(header, Mapping) else {}
-    attempt = fields.get("attempt")
     try:
         first = parse_datetime(str(fields.get("first_enqueued_at", "")))
     except ValueError:
@@ -65,8 +86,13 @@ def read_delivery(
         task=task,
         kwargs=dict(kwargs),
         subject=str(fields.get("subject", ""))[:80],
-        attempt=attempt if isinstance(attempt, int) and attempt >= 1 else 1,
+        attempt=_from_1(fields.get("attempt")),
+        schema_version=_from_1(fields.get("schema_version")),
         trace_id=str(fields.get("trace_id", ""))[:64],
         first_enqueued_at=first,
         worker=worker,
     )
+
+
+def _from_1(value: Any) -> int:
+    return value if isinstance(value, int) and value >= 1 else 1

@@ -12,11 +12,22 @@ class OutboxMessage(models.Model):
     ``id`` is also the message id and the Celery task id, so a message sent twice is recognisable.
     """
 
+    DEDUPE_KEY_LENGTH = 200
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     task = models.CharField(max_length=120)
     kwargs = models.JSONField(default=dict)
+    schema_version = models.PositiveSmallIntegerField(
+        default=1, db_default=1, help_text="Which form the arguments have, from 1."
+    )
     subject = models.CharField(
         max_length=80, blank=True, help_text="What the message is about, e.g. order:42."
+    )
+    dedupe_key = models.CharField(
+        max_length=DEDUPE_KEY_LENGTH,
+        blank=True,
+        db_default="",
+        help_text="While this waits, a second message with the same key is this one.",
     )
     attempt = models.PositiveIntegerField(default=1, help_text="1 for the first try.")
     reason = models.CharField(
@@ -28,9 +39,20 @@ class OutboxMessage(models.Model):
     not_before = models.DateTimeField(db_default=Now())
 
     class Meta:
-        indexes = [models.Index(fields=["not_before"], name="outbox_due")]
+        # The id makes the order total, so that a relay can go on behind what it has just deleted.
+        indexes = [models.Index(fields=["not_before", "id"], name="outbox_due")]
         constraints = [
-            models.CheckConstraint(condition=models.Q(attempt__gte=1), name="outbox_attempt_from_1")
+            models.CheckConstraint(
+                condition=models.Q(attempt__gte=1), name="outbox_attempt_from_1"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(schema_version__gte=1), name="outbox_schema_version_from_1"
+            ),
+            models.UniqueConstraint(
+                fields=["dedupe_key"],
+                condition=~models.Q(dedupe_key=""),
+                name="outbox_one_waiting_per_key",
+            ),
         ]
 
     def __str__(self) -> str:

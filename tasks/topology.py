@@ -47,10 +47,14 @@ def route(name: str, *_: Any, **__: Any) -> dict[str, Any] | None:
     return {"queue": queue} if queue else None
 
 
+def policy_name(queue: str) -> str:
+    return f"{POLICY_NAME}-{queue}"
+
+
 def policies() -> dict[str, dict[str, Any]]:
     """One policy per work queue, keyed by policy name, in the management API's own shape."""
     return {
-        f"{POLICY_NAME}-{name}": {
+        policy_name(name): {
             "pattern": f"^{name.replace('.', '[.]')}$",
             "apply-to": "queues",
             "priority": 10,

@@ -3,10 +3,11 @@
 import sys
 from collections.abc import Callable
 
-from ops.bench import locks
+from ops.bench import locks, relay
 
 BENCHES: dict[str, tuple[Callable[[list[str]], int], str]] = {
     "locks": (locks.main, "our locks against every peer, and a guarded task against an unguarded"),
+    "relay": (relay.main, "the outbox's relay against publishing one by one; backlog and latency"),
 }
 USAGE_ERROR = 2
 

@@ -10,10 +10,10 @@ import pytest
 from celery import Celery, current_app
 from celery._state import get_current_app
 from django.db import connections, transaction
-from kombu import Connection
+from kombu import Connection, Exchange
 
 from tasks import broker, topology
-from tasks.models import OutboxMessage
+from tasks.models import DeadLetter, OutboxMessage
 from tasks.outbox import OutsideTransaction, UnknownTask, enqueue
 from tasks.publisher import PublishFailed
 from tasks.relay import Relay
@@ -134,7 +134,7 @@ def test_a_broker_that_is_away_costs_no_message(
     assert len(published(channel_to_broker)) == 3
 
 
-def test_a_message_that_no_queue_takes_stays_and_goes_out_when_the_queue_is_back(
+def test_a_message_whose_queue_is_gone_goes_out_on_a_new_connection_that_declares_it_again(
     channel_to_broker: Connection, relay: Relay
 ) -> None:
     fill_outbox(1)
@@ -143,12 +143,26 @@ def test_a_message_that_no_queue_takes_stays_and_goes_out_when_the_queue_is_back
     topology.work_queue(QUEUE)(channel_to_broker.default_channel).delete()
     written = fill_outbox(2)
 
-    with pytest.raises(PublishFailed):
-        relay.run_once()
-    assert OutboxMessage.objects.count() == 2
+    assert relay.run_once().published == 2
 
-    relay.run_once()
     assert set(published(channel_to_broker)) == written
+    assert not DeadLetter.objects.exists()
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_message_whose_exchange_is_gone_goes_out_once_it_is_declared_again(
+    channel_to_broker: Connection, relay: Relay, count: int
+) -> None:
+    fill_outbox(1)
+    relay.run_once()
+    published(channel_to_broker)
+    Exchange(QUEUE)(channel_to_broker.default_channel).delete()
+    written = fill_outbox(count)
+
+    assert relay.run_once().published == count
+
+    assert set(published(channel_to_broker)) == written
+    assert not DeadLetter.objects.exists()
 
 
 def test_a_relay_that_dies_before_it_commits_publishes_again_and_loses_nothing(

@@ -11,7 +11,7 @@ from kombu import Connection
 
 from tasks import dead_letters, topology
 from tasks.base import PlatformTask, platform_task
-from tasks.delivery import HEADER, read_delivery
+from tasks.delivery import HEADER, current_delivery, read_delivery
 from tasks.errors import LeaseBusy, Permanent, Transient
 from tasks.guard import single_flight
 from tasks.locks.held import HeldLease
@@ -25,7 +25,10 @@ SEEN: list[dict[str, Any]] = []
 
 @platform_task("toy.obedient", lease_key="order:{order_id}", policy=RetryPolicy(max_attempts=3))
 def obedient(*, order_id: int, lease: HeldLease, fails_with: str = "", **_: Any) -> None:
-    SEEN.append({"order_id": order_id, "token": lease.token})
+    delivery = current_delivery()
+    assert delivery is not None
+    version = delivery.schema_version
+    SEEN.append({"order_id": order_id, "token": lease.token, "version": version})
     if fails_with == "transient":
         raise Transient("the other side is busy")
     if fails_with == "permanent":
@@ -72,6 +75,15 @@ def test_an_argument_that_a_newer_sender_added_is_tolerated() -> None:
     deliver(obedient, {"order_id": 1, "from_the_future": True})
 
     assert len(SEEN) == 1
+
+
+def test_a_handler_knows_which_form_its_arguments_have_and_a_retry_keeps_it() -> None:
+    deliver(obedient, {"order_id": 1})
+    with pytest.raises(Retry):
+        deliver(obedient, {"order_id": 1, "fails_with": "transient"}, schema_version=2)
+
+    assert [seen["version"] for seen in SEEN] == [1, 2]
+    assert OutboxMessage.objects.get().schema_version == 2
 
 
 @pytest.mark.parametrize("fails_with", ["transient", "bug"])

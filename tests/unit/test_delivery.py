@@ -16,6 +16,7 @@ def test_what_the_relay_writes_a_worker_reads() -> None:
         kwargs={"order_id": 1},
         subject="order:1",
         attempt=3,
+        schema_version=2,
         trace_id="abc",
         first_enqueued_at=first,
     )
@@ -25,6 +26,7 @@ def test_what_the_relay_writes_a_worker_reads() -> None:
     )
 
     assert (delivery.attempt, delivery.subject, delivery.trace_id) == (3, "order:1", "abc")
+    assert delivery.schema_version == 2
     assert delivery.age_seconds(first + timedelta(seconds=90)) == 90
     assert delivery.uuid() == message.pk
 
@@ -36,13 +38,13 @@ def test_what_the_relay_writes_a_worker_reads() -> None:
         "text",
         [],
         {"attempt": "many", "first_enqueued_at": "yesterday"},
-        {"attempt": -3, "first_enqueued_at": None},
+        {"attempt": -3, "first_enqueued_at": None, "schema_version": "new"},
         {"attempt": 0, "first_enqueued_at": "2026-13-45T99:00:00Z", "unknown": {}},
     ],
 )
 def test_a_strange_header_reads_as_a_first_attempt(header: Any) -> None:
     delivery = read_delivery("not-a-uuid", "orders.capture_payment", {}, header)
 
-    assert delivery.attempt == 1
+    assert delivery.attempt == delivery.schema_version == 1
     assert delivery.age_seconds() == 0.0
     assert delivery.uuid() is None

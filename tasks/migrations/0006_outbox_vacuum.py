@@ -21,6 +21,6 @@ ALTER TABLE tasks_outboxmessage RESET (
 
 
 class Migration(migrations.Migration):
-    dependencies = [("tasks", "0004_outbox_keys")]
+    dependencies = [("tasks", "0005_outbox_keys")]
 
     operations = [migrations.RunSQL(SET, RESET)]

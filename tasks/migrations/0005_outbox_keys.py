@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tasks', '0003_lock_release'),
+        ('tasks', '0004_lease_holder'),
     ]
 
     operations = [

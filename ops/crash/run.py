@@ -28,7 +28,7 @@ SERVERS = ("epmd", "rabbitmq", *LOCK_NODES, "redis-cache", "postgres")
 RELAYS, WORKERS = 2, 2
 MESSAGES_PER_GIFT = 2
 _PREPARE_SECONDS = 120.0
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 1.0
 # So long must nothing be on its way before the processes are stopped and the last count is taken.
 _QUIET_SECONDS = 2.0
 
@@ -99,17 +99,17 @@ def prepare(values: Mapping[str, str], folder: Path) -> dict[str, str]:
 def run(environ: Mapping[str, str], messages: int, seed: int, *, limit: float = 600.0) -> Outcome:
     """Let the messages flow under kills until all is done or ``limit`` seconds are over."""
     gifts = messages // MESSAGES_PER_GIFT
-    witness = Witness(environ)
-    witness.set_up()
-    began = time.monotonic()
-    with Fleet(_places(), environ) as fleet:
-        with kills(fleet, random.Random(seed)) as hit:
-            _step(environ, "-m", "ops.crash.load", str(gifts))
-            _wait(witness, lambda facts: facts.printed == gifts, began + limit)
-        seconds = time.monotonic() - began
-        _wait(witness, lambda facts: facts.done(gifts), began + limit, quiet=_QUIET_SECONDS)
-        fleet.stop()
-    facts = witness.facts()
+    with closing(Witness(environ)) as witness:
+        witness.set_up()
+        began = time.monotonic()
+        with Fleet(_places(), environ) as fleet:
+            with kills(fleet, random.Random(seed), witness.handled) as hit:
+                _step(environ, "-m", "ops.crash.load", str(gifts))
+                _wait(witness, lambda facts: facts.printed == gifts, began + limit)
+            seconds = time.monotonic() - began
+            _wait(witness, lambda facts: facts.done(gifts), began + limit, quiet=_QUIET_SECONDS)
+            fleet.stop()
+        facts = witness.facts()
     return Outcome(facts, hit, seconds, facts.broken(gifts))
 
 

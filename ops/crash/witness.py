@@ -4,8 +4,7 @@ None of it is written by the code under test, except the effects themselves: a t
 message that entered the outbox, and the workers' Celery app notes every message handled.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import psycopg2
 from kombu import Connection
 
+_PATIENCE = 30
 QUEUES = ("toy.gifts", "toy.cards", "toy.gifts.dead", "toy.cards.dead")
 
 _SET_UP = """
@@ -83,28 +83,28 @@ class Facts:
 
 
 class Witness:
+    """Looks over connections of its own; ``close`` them."""
+
     def __init__(self, environ: Mapping[str, str]) -> None:
-        self._database = environ["DATABASE_URL"]
-        self._broker = environ["BROKER_URL"]
+        self._database = psycopg2.connect(environ["DATABASE_URL"], connect_timeout=_PATIENCE)
+        self._database.autocommit = True
+        self._broker = Connection(environ["BROKER_URL"], connect_timeout=_PATIENCE)
         self._cards = Path(environ["TOY_PRINTER_DIR"])
+
+    def close(self) -> None:
+        self._database.close()
+        self._broker.release()
 
     def set_up(self) -> None:
         """Begin with nothing: tables, queues and cards of an earlier run are emptied."""
         self.execute(_SET_UP)
         for card in self._cards.iterdir():
             card.unlink()
-        with self._channel() as channel:
-            for queue in QUEUES:
-                channel.queue_purge(queue)
+        for queue in QUEUES:
+            self._channel().queue_purge(queue)
 
     def facts(self) -> Facts:
         (row,) = self.execute(_FACTS)
-        with self._channel() as channel:
-            # Ready messages only: what a worker holds shows as unhandled, or comes back when the
-            # worker has stopped.
-            waiting = sum(
-                channel.queue_declare(queue, passive=True).message_count for queue in QUEUES
-            )
         gifts, printed, too_many, messages, unhandled, again, in_outbox, dead = map(int, row)
         return Facts(
             gifts=gifts,
@@ -116,19 +116,23 @@ class Witness:
             in_outbox=in_outbox,
             dead_letters=dead,
             cards=len(list(self._cards.iterdir())),
-            in_queues=waiting,
+            in_queues=sum(map(self._waiting_in, QUEUES)),
         )
 
+    def handled(self) -> int:
+        ((count,),) = self.execute("SELECT count(*) FROM crash_handled")
+        return int(count)
+
     def execute(self, sql: str) -> list[tuple[Any, ...]]:
-        with (
-            closing(psycopg2.connect(self._database)) as connection,
-            connection,
-            connection.cursor() as cursor,
-        ):
+        with self._database.cursor() as cursor:
             cursor.execute(sql)
             return list(cursor.fetchall()) if cursor.description else []
 
-    @contextmanager
-    def _channel(self) -> Iterator[Any]:
-        with Connection(self._broker, connect_timeout=5) as connection:
-            yield connection.default_channel
+    def _waiting_in(self, queue: str) -> int:
+        """Ready messages only: what a worker holds shows as unhandled, or comes back when the
+        worker has stopped."""
+        return int(self._channel().queue_declare(queue, passive=True).message_count)
+
+    def _channel(self) -> Any:
+        # py-amqp's channel, which kombu's stubs do not know
+        return self._broker.default_channel

@@ -2,6 +2,7 @@
 
 import os
 import random
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,8 @@ def test_a_strangers_task_survives_kill_9_of_relays_and_workers(tmp_path: Path) 
     assert outcome.facts.messages >= MESSAGES
     # Somebody of each kind has really died.
     assert min(outcome.kills[kind] for kind in ("relay", "worker", "worker's child")) >= 1
-    _the_witness_would_have_seen_it(Witness(environ))
+    with closing(Witness(environ)) as witness:
+        _the_witness_would_have_seen_it(witness)
 
 
 def _the_witness_would_have_seen_it(witness: Witness) -> None:

@@ -1,0 +1,76 @@
+"""Real processes of the application, on the database and the virtual host of the tests."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from django.db import connection
+
+from ops.stack.environment import with_path
+from tests.contract.waiting import wait_until
+
+START_SECONDS = 90.0
+
+
+class Process:
+    """Started at once, with its children in a group of their own, its words in ``log``."""
+
+    def __init__(self, name: str, command: Sequence[str], folder: Path, **extra: str) -> None:
+        self.log = folder / f"{name}.log"
+        database = str(connection.settings_dict["NAME"])
+        environ = {
+            **os.environ,
+            "DATABASE_URL": with_path(os.environ["DATABASE_URL"], f"/{database}"),
+            "PYTHONUNBUFFERED": "1",
+            **extra,
+        }
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, *command],
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def said(self, words: str) -> bool:
+        """Fails when it has ended without saying so."""
+        ended = self.process.poll() is not None
+        assert not ended or words in self.words(), self.words()
+        return words in self.words()
+
+    def words(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def terminate(self) -> None:
+        self.process.terminate()
+
+    def end(self) -> None:
+        """Nothing of it is left afterwards."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(timeout=20)
+
+
+def worker(name: str, queues: str, folder: Path, *, app: str = "config", **extra: str) -> Process:
+    """A worker as the stack starts it."""
+    command = [
+        *("-m", "celery", "-A", app, "worker", "-Q", queues, "-n", f"{name}@test", "-c", "1"),
+        *("--without-mingle", "--without-gossip", "--loglevel", "INFO"),
+    ]
+    return Process(name, command, folder, REMAP_SIGTERM="SIGQUIT", **extra)
+
+
+@contextmanager
+def all_ready(workers: Sequence[Process]) -> Iterator[None]:
+    with ExitStack() as ending:
+        for one in workers:
+            ending.callback(one.end)
+        for one in workers:
+            wait_until(lambda one=one: one.said("ready."), seconds=START_SECONDS)  # type: ignore[misc]  # mypy cannot infer a lambda's default
+        yield

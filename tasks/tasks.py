@@ -22,9 +22,7 @@ def collect_dead_letters(*, lease: HeldLease, **_: Any) -> None:
 def watch_outbox(*, lease: HeldLease, **_: Any) -> None:
     backlog = outbox_backlog()
     if backlog.oldest_seconds > settings.OUTBOX_OLD_SECONDS:
-        log.error(
-            "outbox_is_old", due=backlog.due, oldest_seconds=round(backlog.oldest_seconds, 1)
-        )
+        log.error("outbox_is_old", due=backlog.due, oldest_seconds=round(backlog.oldest_seconds, 1))
 
 
 @platform_task("tasks.prune_old_rows", lease_key="sweep:prune_old_rows", periodic=True)

@@ -96,7 +96,7 @@ def prepare(values: Mapping[str, str], folder: Path) -> dict[str, str]:
     return environ
 
 
-def run(environ: Mapping[str, str], messages: int, seed: int, *, limit: float = 600.0) -> Outcome:
+def run(environ: Mapping[str, str], messages: int, seed: int, *, limit: float = 1_800.0) -> Outcome:
     """Let the messages flow under kills until all is done or ``limit`` seconds are over."""
     gifts = messages // MESSAGES_PER_GIFT
     with closing(Witness(environ)) as witness:
@@ -104,7 +104,7 @@ def run(environ: Mapping[str, str], messages: int, seed: int, *, limit: float = 
         began = time.monotonic()
         with Fleet(_places(), environ) as fleet:
             with kills(fleet, random.Random(seed), witness.handled) as hit:
-                _step(environ, "-m", "ops.crash.load", str(gifts))
+                _step(environ, "-m", "ops.crash.load", str(gifts), seconds=limit)
                 _wait(witness, lambda facts: facts.printed == gifts, began + limit)
             seconds = time.monotonic() - began
             _wait(witness, lambda facts: facts.done(gifts), began + limit, quiet=_QUIET_SECONDS)
@@ -141,7 +141,7 @@ def _create_database(url: str) -> None:
             cursor.execute(f"CREATE DATABASE {DATABASE}")
 
 
-def _step(environ: Mapping[str, str], *command: str) -> None:
+def _step(environ: Mapping[str, str], *command: str, seconds: float = _PREPARE_SECONDS) -> None:
     done = subprocess.run(
         [sys.executable, *command],
         cwd=CHECKOUT,
@@ -149,7 +149,7 @@ def _step(environ: Mapping[str, str], *command: str) -> None:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=_PREPARE_SECONDS,
+        timeout=seconds,
         check=False,
     )
     if done.returncode != 0:

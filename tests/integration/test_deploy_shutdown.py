@@ -1,4 +1,4 @@
-"""A worker that a deploy stops: it ends within a bound, and what it had not finished is handed on."""
+"""A worker that a deploy stops ends within a bound, and what it had not finished is handed on."""
 
 import time
 from collections.abc import Iterator

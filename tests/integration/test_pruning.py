@@ -20,15 +20,16 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def letter(*, closed_days_ago: int | None) -> DeadLetter:
-    closed = closed_days_ago is not None
     return DeadLetter.objects.create(
         message_id=uuid4(),
         task="orders.capture_payment",
         attempt=1,
         error_class="Permanent",
         error="",
-        status=DeadLetter.Status.REDRIVEN if closed else DeadLetter.Status.OPEN,
-        closed_at=timezone.now() - timedelta(days=closed_days_ago) if closed else None,
+        status=DeadLetter.Status.OPEN if closed_days_ago is None else DeadLetter.Status.REDRIVEN,
+        closed_at=None
+        if closed_days_ago is None
+        else timezone.now() - timedelta(days=closed_days_ago),
         dead_at=timezone.now() - timedelta(days=1_000),
     )
 

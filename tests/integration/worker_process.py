@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from django.db import connection
@@ -72,5 +73,5 @@ def all_ready(workers: Sequence[Process]) -> Iterator[None]:
         for one in workers:
             ending.callback(one.end)
         for one in workers:
-            wait_until(lambda one=one: one.said("ready."), seconds=START_SECONDS)  # type: ignore[misc]  # mypy cannot infer a lambda's default
+            wait_until(partial(one.said, "ready."), seconds=START_SECONDS)
         yield

@@ -1,11 +1,11 @@
-"""Real processes of the application, on the database and the virtual host of the tests."""
+"""Real processes of the application, started by tests."""
 
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -20,19 +20,14 @@ START_SECONDS = 90.0
 class Process:
     """Started at once, with its children in a group of their own, its words in ``log``."""
 
-    def __init__(self, name: str, command: Sequence[str], folder: Path, **extra: str) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], folder: Path, environ: Mapping[str, str]
+    ) -> None:
         self.log = folder / f"{name}.log"
-        database = str(connection.settings_dict["NAME"])
-        environ = {
-            **os.environ,
-            "DATABASE_URL": with_path(os.environ["DATABASE_URL"], f"/{database}"),
-            "PYTHONUNBUFFERED": "1",
-            **extra,
-        }
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, *command],
-                env=environ,
+                env={**environ, "PYTHONUNBUFFERED": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -58,20 +53,41 @@ class Process:
         self.process.wait(timeout=20)
 
 
-def worker(name: str, queues: str, folder: Path, *, app: str = "config", **extra: str) -> Process:
-    """A worker as the stack starts it."""
-    command = [
+def worker_command(name: str, queues: str, app: str = "config") -> list[str]:
+    """As the stack starts it."""
+    return [
         *("-m", "celery", "-A", app, "worker", "-Q", queues, "-n", f"{name}@test", "-c", "1"),
         *("--without-mingle", "--without-gossip", "--loglevel", "INFO"),
     ]
-    return Process(name, command, folder, REMAP_SIGTERM="SIGQUIT", **extra)
+
+
+def worker(
+    name: str, queues: str, folder: Path, *, app: str = "config", **settings: str
+) -> Process:
+    """A worker on the tests' own database and virtual host."""
+    database = str(connection.settings_dict["NAME"])
+    environ = {
+        **os.environ,
+        "DATABASE_URL": with_path(os.environ["DATABASE_URL"], f"/{database}"),
+        "REMAP_SIGTERM": "SIGQUIT",
+        **settings,
+    }
+    return Process(name, worker_command(name, queues, app), folder, environ)
+
+
+@contextmanager
+def ended(processes: Sequence[Process]) -> Iterator[None]:
+    """Whatever happens inside, nothing of them is left afterwards."""
+    try:
+        yield
+    finally:
+        for one in processes:
+            one.end()
 
 
 @contextmanager
 def all_ready(workers: Sequence[Process]) -> Iterator[None]:
-    with ExitStack() as ending:
-        for one in workers:
-            ending.callback(one.end)
+    with ended(workers):
         for one in workers:
             wait_until(partial(one.said, "ready."), seconds=START_SECONDS)
         yield

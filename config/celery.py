@@ -10,6 +10,6 @@ from tasks import topology
 
 app = Celery("soldonce")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.conf.task_queues = topology.queues()
-app.conf.task_routes = (topology.route,)
+# Read when they are needed: settings that build on these ones are not complete before.
+app.add_defaults(lambda: {"task_queues": topology.queues(), "task_routes": (topology.route,)})
 app.autodiscover_tasks()

@@ -192,6 +192,8 @@ TASK_QUEUES = {
     "orders.expire_holds": "orders.maintenance",
     "orders.resume_stuck_orders": "orders.maintenance",
     "tasks.collect_dead_letters": "orders.maintenance",
+    "tasks.watch_outbox": "orders.maintenance",
+    "tasks.prune_old_rows": "orders.maintenance",
 }
 BROKER_URL = env.url("BROKER_URL", ("amqp", "amqps"))
 BROKER_API_URL = env.url("BROKER_API_URL", ("http", "https"), "")
@@ -202,6 +204,9 @@ OUTBOX_COMPRESS_OVER_BYTES = env.whole("OUTBOX_COMPRESS_OVER_BYTES", 8_192, low=
 RELAY_BATCH_SIZE = env.whole("RELAY_BATCH_SIZE", 500, low=1, high=5_000)
 # Twice this stays below PostgreSQL's limit for an idle transaction, in which the relay waits.
 RELAY_CONFIRM_TIMEOUT_SECONDS = env.number("RELAY_CONFIRM_TIMEOUT_SECONDS", 10, low=0.5, high=14)
+# From when on messages that wait in the outbox are an alarm.
+OUTBOX_OLD_SECONDS = env.number("OUTBOX_OLD_SECONDS", 60, low=1, high=86_400)
+DEAD_LETTERS_KEPT_DAYS = env.whole("DEAD_LETTERS_KEPT_DAYS", 90, low=1, high=3_650)
 
 CELERY_BROKER_URL = BROKER_URL
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -216,7 +221,7 @@ CELERY_TASK_TRACK_STARTED = True
 CELERY_WORKER_SEND_TASK_EVENTS = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
-CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 10.0
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = env.number("WORKER_STOP_SECONDS", 10, low=0.5, high=600)
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
@@ -235,6 +240,8 @@ CELERY_BEAT_SCHEDULE = {
         "orders.expire_holds": env.number("EXPIRE_EVERY_SECONDS", 15, low=1, high=3_600),
         "orders.resume_stuck_orders": env.number("RESUME_EVERY_SECONDS", 30, low=1, high=3_600),
         "tasks.collect_dead_letters": env.number("COLLECT_EVERY_SECONDS", 15, low=1, high=3_600),
+        "tasks.watch_outbox": env.number("WATCH_EVERY_SECONDS", 15, low=1, high=3_600),
+        "tasks.prune_old_rows": env.number("PRUNE_EVERY_SECONDS", 3_600, low=1, high=86_400),
     }.items()
 }
 

@@ -32,6 +32,12 @@ def _check_locks(argv: list[str]) -> int:
     return check_locks.main(argv)
 
 
+def _crash(argv: list[str]) -> int:
+    from ops.crash import run  # noqa: PLC0415 - nothing else needs it
+
+    return run.main(argv)
+
+
 def _help(_: list[str]) -> int:
     print(help_text())
     return 0
@@ -50,6 +56,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], int], str]] = {
         _check_locks,
         "the locks under random faults, at length: --schedules N, --cycles N",
     ),
+    "crash": (_crash, "kill -9 while messages flow, then count: --runs N, --messages N"),
     "audit": (commands.audit, "compare orders, stock, payments and mails of the running stack"),
     "manage": (commands.manage, "any manage.py command in the running stack: ./dev manage shell"),
     "help": (_help, "this text"),

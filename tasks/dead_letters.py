@@ -81,7 +81,8 @@ def needs_a_person(subject: str) -> bool:
 def collect() -> int:
     """Move what lies in the broker's dead queues into the table; how many were new or known.
 
-    A message leaves its queue only after its row is committed.
+    A message leaves its queue only after its row is committed. One that has expired is dropped: its
+    sender (beat) had said from when on it is worth nothing, and the broker brings it here instead.
     """
     collected = 0
     with current_app.connection_for_read() as connection:
@@ -92,10 +93,17 @@ def collect() -> int:
                 message = queue.get(no_ack=False)
                 if message is None:
                     break
-                _keep(_delivery_of(message), error_class=BY_BROKER, error=_why(message))
+                if not _has_expired(message):
+                    _keep(_delivery_of(message), error_class=BY_BROKER, error=_why(message))
+                    collected += 1
                 message.ack()
-                collected += 1
     return collected
+
+
+def _has_expired(message: Message) -> bool:
+    headers: dict[str, Any] = message.headers or {}
+    deaths: list[dict[str, Any]] = headers.get("x-death") or [{}]
+    return deaths[0].get("reason") == "expired"
 
 
 def _delivery_of(message: Message) -> Delivery:

@@ -7,9 +7,10 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from orders.models.order import Order
+from tasks.sweeping import SweptModel
 
 
-class Notification(models.Model):
+class Notification(SweptModel):
     class Kind(models.TextChoices):
         ORDER_CONFIRMED = "order_confirmed", "order confirmed"
         PAYMENT_DECLINED = "payment_declined", "payment declined"
@@ -40,7 +41,6 @@ class Notification(models.Model):
     text = models.TextField(blank=True)
     html = models.TextField(blank=True)
     created_at = models.DateTimeField(db_default=Now())
-    resumed_at = models.DateTimeField(null=True, blank=True, editable=False)
     sent_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 
 from orders.states import FulfilmentStatus, OrderStatus
 from tasks.fencing import FencedModel
+from tasks.sweeping import SweptModel
 
 # Without 0/O, 1/I/L and vowels: easy to read out, spells no words.
 _ALPHABET = "23456789BCDFGHJKMNPQRSTVWXZ"
@@ -24,7 +25,7 @@ def new_token() -> str:
     return secrets.token_urlsafe(24)
 
 
-class Order(FencedModel):
+class Order(FencedModel, SweptModel):
     number = models.CharField(max_length=12, unique=True, default=new_number, editable=False)
     token = models.CharField(max_length=40, unique=True, default=new_token, editable=False)
     idempotency_key = models.UUIDField(unique=True, editable=False)
@@ -49,7 +50,6 @@ class Order(FencedModel):
     trace_id = models.CharField(max_length=64, blank=True, editable=False)
     placed_at = models.DateTimeField(db_default=Now(), editable=False)
     changed_at = models.DateTimeField(db_default=Now(), editable=False)
-    resumed_at = models.DateTimeField(null=True, blank=True, editable=False)
     hold_expires_at = models.DateTimeField(editable=False)
     paid_at = models.DateTimeField(null=True, blank=True, editable=False)
     packed_at = models.DateTimeField(null=True, blank=True, editable=False)

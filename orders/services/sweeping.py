@@ -1,17 +1,13 @@
 """The other end of every promise: what does not finish by itself is found and moved on.
 
-Both sweeps may run twice or side by side: each change is conditional, each message idempotent.
+The sweeps may run twice or side by side: each change is conditional, each message idempotent. Which
+state has which age limit and which sweep is listed in docs/sweeps.md.
 """
 
-from collections.abc import Callable
-from datetime import timedelta
-from typing import TypeVar
-
-import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Now
 
 from orders import task_names
 from orders.locks import move_order
@@ -21,14 +17,8 @@ from orders.services.notification import announce, enqueue_mail
 from orders.services.payment import enqueue_capture
 from orders.services.timeline import SWEEPER, record_event
 from orders.states import UNSETTLED_PAYMENTS, FulfilmentStatus, OrderStatus
-from tasks.dead_letters import needs_a_person
-from tasks.models import OutboxMessage
 from tasks.outbox import enqueue
-
-log = structlog.get_logger(__name__)
-
-BATCH = 200
-Row = TypeVar("Row", Order, Notification)
+from tasks.sweeping import in_hand, overdue, sweep
 
 
 def expire_holds() -> int:
@@ -36,14 +26,13 @@ def expire_holds() -> int:
 
     An order with a payment in flight is never touched: its money may have moved.
     """
-    overdue = Order.objects.filter(
-        status=OrderStatus.PAYMENT_FAILED, hold_expires_at__lte=Now()
-    ).order_by("hold_expires_at")
-    return sum(_carefully(_expire, order) for order in overdue[:BATCH])
+    declined = Order.objects.filter(status=OrderStatus.PAYMENT_FAILED)
+    return sweep(overdue(declined, since="hold_expires_at"), _expire)
 
 
 def _expire(order: Order) -> bool:
     with transaction.atomic():
+        # The shopper may have given another card since we looked: then it is not ours to expire.
         moved = move_order(
             order.pk,
             OrderStatus.PAYMENT_FAILED,
@@ -65,43 +54,27 @@ def resume_stuck_orders() -> int:
     Least recently tried first, so that a few hopeless ones cannot starve the rest. What already
     has a message waiting, or a dead letter that a person must look at, is left alone.
     """
-    return sum(_carefully(_resume, order) for order in stuck_orders()[:BATCH]) + sum(
-        _carefully(_resend, mail) for mail in stuck_notifications()[:BATCH]
-    )
+    return sweep(stuck_orders(), _resume) + sweep(stuck_notifications(), _resend)
 
 
 def stuck_orders() -> QuerySet[Order]:
     """Orders between two states for longer than ``STUCK_AFTER_SECONDS``."""
-    limit = Now() - timedelta(seconds=settings.STUCK_AFTER_SECONDS)
-    return (
-        Order.objects.annotate(touched_at=Coalesce("resumed_at", "changed_at"))
-        .filter(
-            Q(status=OrderStatus.PLACED)
-            | Q(status=OrderStatus.PAID, fulfilment=FulfilmentStatus.UNFULFILLED),
-            changed_at__lt=limit,
-            touched_at__lt=limit,
-        )
-        .order_by("touched_at")
+    unfinished = Order.objects.filter(
+        Q(status=OrderStatus.PLACED)
+        | Q(status=OrderStatus.PAID, fulfilment=FulfilmentStatus.UNFULFILLED)
     )
+    return overdue(unfinished, since="changed_at", after_seconds=settings.STUCK_AFTER_SECONDS)
 
 
 def stuck_notifications() -> QuerySet[Notification]:
-    limit = Now() - timedelta(seconds=settings.STUCK_AFTER_SECONDS)
-    return (
-        Notification.objects.annotate(touched_at=Coalesce("resumed_at", "created_at"))
-        .filter(status=Notification.Status.PENDING, touched_at__lt=limit)
-        .order_by("touched_at")
-    )
+    unsent = Notification.objects.filter(status=Notification.Status.PENDING)
+    return overdue(unsent, since="created_at", after_seconds=settings.STUCK_AFTER_SECONDS)
 
 
 def _resume(order: Order) -> bool:
+    if in_hand(order.subject):
+        return False
     with transaction.atomic():
-        # Touch it as we saw it: of two sweeps side by side, the second finds nothing to touch.
-        seen = Order.objects.filter(
-            pk=order.pk, changed_at=order.changed_at, resumed_at=order.resumed_at
-        )
-        if not seen.update(resumed_at=Now()) or _in_hand(order.subject):
-            return False
         if order.status == OrderStatus.PAID:
             enqueue(task_names.DEDUCT_INVENTORY, {"order_id": order.pk}, subject=order.subject)
         else:
@@ -116,22 +89,8 @@ def _resume(order: Order) -> bool:
 
 
 def _resend(notification: Notification) -> bool:
-    with transaction.atomic():
-        seen = Notification.objects.filter(pk=notification.pk, resumed_at=notification.resumed_at)
-        if not seen.update(resumed_at=Now()) or _in_hand(f"notification:{notification.pk}"):
-            return False
-        enqueue_mail(notification)
-        return True
-
-
-def _carefully(act: Callable[[Row], bool], row: Row) -> bool:
-    """One row that cannot be helped must not keep the sweep from all the others."""
-    try:
-        return act(row)
-    except Exception as error:  # logged, and met again by the next sweep
-        log.error("sweep_cannot_help", row=f"{type(row).__name__} {row.pk}", exc_info=error)
+    if in_hand(f"notification:{notification.pk}"):
         return False
-
-
-def _in_hand(subject: str) -> bool:
-    return OutboxMessage.objects.filter(subject=subject).exists() or needs_a_person(subject)
+    with transaction.atomic():
+        enqueue_mail(notification)
+    return True

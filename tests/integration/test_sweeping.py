@@ -1,19 +1,23 @@
 """What stands still is found: moved on, given back, or left to a person."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db.models.functions import Now
 from django.utils import timezone
+from kombu import Connection
 
+from config.celery import app
 from orders.models import Notification, Order, StockHold
 from orders.services.payment import capture_payment
 from orders.services.sweeping import expire_holds, resume_stuck_orders
 from orders.states import HoldStatus, OrderStatus
-from tasks import dead_letters
+from tasks import dead_letters, topology
 from tasks.delivery import read_delivery
 from tasks.errors import Permanent
-from tasks.models import OutboxMessage
+from tasks.models import DeadLetter, OutboxMessage
+from tests.contract.waiting import wait_until
 from tests.integration.shopping import lease_on, placed, units
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -142,3 +146,15 @@ def test_an_order_that_cannot_be_helped_does_not_keep_the_sweep_from_the_others(
     assert units("BOWL") == (5, 0)
     broken.refresh_from_db()
     assert broken.status == OrderStatus.PAYMENT_FAILED
+
+
+def test_a_sweep_that_nobody_took_in_time_is_no_dead_letter(channel_to_broker: Connection) -> None:
+    """Celery gives such a message a time to live, and the broker moves it to the dead queue."""
+    app.send_task("orders.expire_holds", expires=0.05)
+    dead: Any = topology.dead_queue("orders.maintenance")(channel_to_broker.default_channel)
+    wait_until(lambda: dead.queue_declare(passive=True).message_count == 1, seconds=20)
+
+    assert dead_letters.collect() == 0
+
+    assert not DeadLetter.objects.exists()
+    assert dead.get(no_ack=True) is None

@@ -1,0 +1,1 @@
+"""Kills while messages flow: processes die, a witness outside them counts what really happened."""

@@ -39,3 +39,15 @@ class LeaseLost(TaskError):
 
 class QuorumUnavailable(TaskError):
     """Fewer than a majority of lock nodes answered: nobody can get the lease now."""
+
+
+class BreakerOpen(TaskError):
+    """The other side of ``name`` has failed again and again, so it is not called for now.
+
+    Nothing was sent. Comes back after ``retry_after`` seconds; never counts as an attempt.
+    """
+
+    def __init__(self, name: str, retry_after: float) -> None:
+        super().__init__(f"The breaker {name!r} is open: the other side is given time to recover.")
+        self.name = name
+        self.retry_after = retry_after

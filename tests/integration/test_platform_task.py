@@ -16,14 +16,15 @@ from tasks.errors import LeaseBusy, Permanent, Transient
 from tasks.guard import single_flight
 from tasks.locks.held import HeldLease
 from tasks.models import DeadLetter, OutboxMessage
-from tasks.retry import RetryPolicy
+from tasks.retry import Backoff, RetryPolicy
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+POLICY = RetryPolicy(transient=Backoff(attempts=3), defect=Backoff(attempts=3))
 SEEN: list[dict[str, Any]] = []
 
 
-@platform_task("toy.obedient", lease_key="order:{order_id}", policy=RetryPolicy(max_attempts=3))
+@platform_task("toy.obedient", lease_key="order:{order_id}", policy=POLICY)
 def obedient(*, order_id: int, lease: HeldLease, fails_with: str = "", **_: Any) -> None:
     SEEN.append({"order_id": order_id, "token": lease.token})
     if fails_with == "transient":

@@ -48,6 +48,10 @@ class BreakerOpen(TaskError):
     """
 
     def __init__(self, name: str, retry_after: float) -> None:
-        super().__init__(f"The breaker {name!r} is open: the other side is given time to recover.")
+        # Its own arguments, not a sentence made of them: Celery pickles what a task raised.
+        super().__init__(name, retry_after)
         self.name = name
         self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return f"The breaker {self.name!r} is open: the other side is given time to recover."

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from tasks import dead_letters
+from tasks import dead_queues
 from tasks.base import platform_task
 from tasks.locks.held import HeldLease
 
 
 @platform_task("tasks.collect_dead_letters", lease_key="sweep:dead_letters", periodic=True)
 def collect_dead_letters(*, lease: HeldLease, **_: Any) -> None:
-    dead_letters.collect()
+    dead_queues.collect()

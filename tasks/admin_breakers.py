@@ -5,8 +5,8 @@ from django.utils import timezone
 from unfold.admin import ModelAdmin
 
 from tasks.admin_base import ReadOnlyAdmin, badge
-from tasks.admin_outbox import words_until
 from tasks.models import BreakerState
+from tasks.moments import words_until
 
 
 @admin.register(BreakerState)

@@ -9,6 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action
@@ -71,10 +73,7 @@ class ActionRows(ReadOnlyAdmin, TabularInline):  # type: ignore[misc]  # unfold 
 
 @admin.register(DeadLetter)
 class DeadLetterAdmin(ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]  # unfold is untyped
-    list_display = [
-        *("task", "subject", "shown_cause", "error_class", "attempt"),
-        *("last_seen_at", "shown_status"),
-    ]
+    list_display = ["task", "subject", "shown_cause", "error_class", "last_seen", "shown_status"]
     list_filter = ["status", "cause", "error_class", "task", "dead_at"]
     list_filter_submit = False
     search_fields = ["=subject", "=trace_id", "error"]
@@ -110,6 +109,10 @@ class DeadLetterAdmin(ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]  # unfol
     @badge("cause", {cause: _CAUSE_COLOURS.get(cause, "info") for cause in Cause})
     def shown_cause(self, letter: DeadLetter) -> tuple[str, str]:
         return letter.cause, letter.get_cause_display()
+
+    @admin.display(description="last seen", ordering="last_seen_at")
+    def last_seen(self, letter: DeadLetter) -> str:
+        return date_format(timezone.localtime(letter.last_seen_at), "Y-m-d H:i:s")
 
     @admin.display(description="arguments")
     def arguments(self, letter: DeadLetter) -> str:

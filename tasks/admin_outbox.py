@@ -1,7 +1,5 @@
 """The outbox for the people on call: what waits, until when, and why."""
 
-from datetime import datetime
-
 from django.contrib import admin
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -10,18 +8,7 @@ from unfold.admin import ModelAdmin
 
 from tasks.admin_base import ReadOnlyAdmin, pretty_json
 from tasks.models import OutboxMessage
-
-
-def words_until(moment: datetime, now: datetime) -> str:
-    """'in 12 s', 'in 5 min', 'in 3 h'; 'due' when it is now or past."""
-    seconds = (moment - now).total_seconds()
-    if seconds <= 0:
-        return "due"
-    if seconds < 120:
-        return f"in {seconds:.0f} s"
-    if seconds < 7200:
-        return f"in {seconds / 60:.0f} min"
-    return f"in {seconds / 3600:.0f} h"
+from tasks.moments import words_until
 
 
 @admin.register(OutboxMessage)
@@ -40,7 +27,7 @@ class OutboxMessageAdmin(ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]  # un
     def next_at(self, message: OutboxMessage) -> str:
         moment = timezone.localtime(message.not_before)
         return format_html(
-            '<time datetime="{}">{}</time> <strong>{}</strong>',
+            '<time datetime="{}" style="white-space:nowrap">{}</time><br><strong>{}</strong>',
             moment.isoformat(),
             date_format(moment, "Y-m-d H:i:s"),
             words_until(moment, timezone.now()),

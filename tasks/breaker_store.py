@@ -20,6 +20,7 @@ from tasks import breaker as decision
 from tasks.breaker import Admission, BreakerPolicy, Circuit, Pass, Refuse, Status
 from tasks.errors import BreakerOpen
 from tasks.models import BreakerState
+from tasks.storable import storable
 
 log = structlog.get_logger(__name__)
 
@@ -84,11 +85,11 @@ class Breaker:
             answers.append(answer)
             return after
 
-        match answers[-1] if _change(self.name, ask) else _UNCOUNTED:
-            case Refuse(retry_after=seconds):
-                raise BreakerOpen(self.name, seconds)
-            case passed:
-                return passed
+        written = _change(self.name, ask)
+        answer = answers[-1] if written else _UNCOUNTED
+        if isinstance(answer, Refuse):
+            raise BreakerOpen(self.name, answer.retry_after)
+        return answer
 
     def _note(self, passed: Pass, sick: bool | None, trouble: Exception | None) -> None:
         policy = self._policy
@@ -135,7 +136,7 @@ def _try(name: str, step: Step, error: str) -> bool:
     after = step(before, row.now)
     if after == before:
         return True
-    changes = {**asdict(after), **({"last_error": error[:300]} if error else {})}
+    changes = {**asdict(after), **({"last_error": storable(error)[:300]} if error else {})}
     # Another worker wrote since we read: decide again, on top of what it wrote.
     mine = BreakerState.objects.filter(name=name, revision=row.revision)
     if not mine.update(revision=F("revision") + 1, changed_at=Now(), **changes):

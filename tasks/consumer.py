@@ -14,7 +14,6 @@ from typing import Any
 import structlog
 from celery.utils.log import get_logger
 from celery.worker.consumer import Consumer
-from django.db import Error as DatabaseTrouble
 from django.db import connection
 from kombu.message import Message
 
@@ -53,8 +52,8 @@ class PlatformConsumer(Consumer):
         log.error("message_rejected", cause=fault.cause, error=repr(fault.error)[:500], **names)
         try:
             dead_letters.record(delivery, fault.error, fault.cause.label, fault.cause)
-        except DatabaseTrouble as outage:
-            log.warning("left_to_the_collector", error=str(outage), **names)
+        except Exception as trouble:  # noqa: BLE001  # PostgreSQL is away, or worse: it must not end the worker
+            log.warning("left_to_the_collector", error=repr(trouble)[:500], **names)
         finally:
             # This process forks the others: an open connection would be shared with them.
             connection.close()

@@ -57,22 +57,23 @@ def record(
 
 def keep(delivery: Delivery, *, cause: Cause, error_class: str, error: str) -> None:
     """``record`` for those who have no exception in hand."""
-    message_id = delivery.uuid() or uuid.uuid5(uuid.NAMESPACE_OID, delivery.message_id)
+    # Cut after it was made storable, which can make it longer.
+    task, subject = storable(delivery.task)[:120], storable(delivery.subject)[:80]
     kwargs = storable(delivery.kwargs)
     letter, created = DeadLetter.objects.get_or_create(
-        message_id=message_id,
+        message_id=delivery.uuid() or uuid.uuid5(uuid.NAMESPACE_OID, delivery.message_id),
         defaults={
-            "task": storable(delivery.task[:120]),
+            "task": task,
             "kwargs": kwargs,
-            "subject": storable(delivery.subject),
+            "subject": subject,
             "attempt": delivery.attempt,
             "cause": cause,
             "error_class": error_class[:120],
             "error": storable(error),
-            "worker": storable(delivery.worker[:120]),
-            "trace_id": storable(delivery.trace_id),
+            "worker": storable(delivery.worker)[:120],
+            "trace_id": storable(delivery.trace_id)[:64],
             "first_enqueued_at": delivery.first_enqueued_at,
-            "previous": _closed_letter(delivery.task, delivery.subject, kwargs),
+            "previous": _closed_letter(task, subject, kwargs),
         },
     )
     if not created:
@@ -181,5 +182,5 @@ def _write_down(
 
 def _closed_letter(task: str, subject: str, kwargs: Any) -> DeadLetter | None:
     """The letter whose redrive this may be: the same work, closed last."""
-    same = DeadLetter.objects.filter(task=task[:120], subject=subject, kwargs=kwargs)
+    same = DeadLetter.objects.filter(task=task, subject=subject, kwargs=kwargs)
     return same.filter(status=DeadLetter.Status.REDRIVEN).order_by("-closed_at").first()

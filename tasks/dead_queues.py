@@ -3,7 +3,9 @@
 from collections.abc import Container
 from typing import Any
 
+import structlog
 from celery import current_app
+from django.db import InterfaceError, OperationalError
 from kombu.message import Message
 from kombu.serialization import prepare_accept_content
 
@@ -12,6 +14,8 @@ from tasks.causes import Cause
 from tasks.delivery import Delivery
 from tasks.incoming import delivery_of, fault_of
 from tasks.models import DeadLetter
+
+log = structlog.get_logger(__name__)
 
 _BATCH = 500
 BY_BROKER = "DeliveryLimit"
@@ -39,7 +43,13 @@ def collect() -> int:
                     break
                 message = channel.message_to_python(raw)
                 message.accept = accept
-                _take(message, known)
+                try:
+                    _take(message, known)
+                except (InterfaceError, OperationalError):
+                    raise  # PostgreSQL is away: everything waits for the next sweep
+                except Exception as error:  # one that cannot be kept holds up no other
+                    log.error("cannot_collect", queue=queue.name, exc_info=error)
+                    continue  # it goes back to the queue with the connection
                 message.ack()
                 collected += 1
     return collected

@@ -139,6 +139,9 @@ class BreakerState(models.Model):
     last_error = models.CharField(max_length=300, blank=True)
     changed_at = models.DateTimeField(db_default=Now())
 
+    class Meta:
+        verbose_name = "breaker"
+
     def __str__(self) -> str:
         return f"{self.name} ({self.get_status_display()})"
 

@@ -52,6 +52,9 @@ class Migration(migrations.Migration):
                 ('last_error', models.CharField(blank=True, max_length=300)),
                 ('changed_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
+            options={
+                'verbose_name': 'breaker',
+            },
         ),
         migrations.CreateModel(
             name='DeadLetterAction',

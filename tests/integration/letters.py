@@ -24,5 +24,8 @@ def delivery(number: int = 1, *, task: str = CAPTURE, message_id: str = "") -> D
 def letter(number: int = 1, *, cause: Cause = Cause.PERMANENT, task: str = CAPTURE) -> DeadLetter:
     """An open letter about order ``number``."""
     died = delivery(number, task=task)
-    dead_letters.record(died, Permanent(f"no such key {number}"), cause.label, cause)
+    try:
+        raise Permanent(f"no such key {number}")
+    except Permanent as error:
+        dead_letters.record(died, error, cause.label, cause)
     return DeadLetter.objects.get(message_id=died.message_id)

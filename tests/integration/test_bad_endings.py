@@ -4,9 +4,7 @@ What a redrive does after the cause is mended is shown beside it. Messages that 
 take at all never reach a worker; they are in ``test_outbox_and_relay``.
 """
 
-import threading
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from uuid import uuid4
 import pytest
 from celery._state import get_current_app
 from django.conf import LazySettings
-from django.db import connections, transaction
+from django.db import transaction
 from django.utils import timezone
 from kombu import Connection, Queue
 from kombu.serialization import dumps
@@ -24,7 +22,6 @@ from tasks import broker, dead_letters, dead_queues, topology
 from tasks.causes import Cause
 from tasks.models import DeadLetter
 from tasks.outbox import enqueue
-from tasks.relay import Relay
 from tests.contract.waiting import wait_until
 from tests.integration.doomed_tasks import DOOMED, FUTURE, QUEUE, QUEUES
 from tests.integration.worker_process import WorkerProcess, running_worker
@@ -52,22 +49,6 @@ def worker(kept_worker: WorkerProcess, relaying: None) -> WorkerProcess:
 @pytest.fixture(autouse=True)
 def toys_have_a_queue(settings: LazySettings) -> None:
     settings.TASK_QUEUES = {**settings.TASK_QUEUES, **QUEUES}
-
-
-@pytest.fixture
-def relaying(channel_to_broker: Connection, toys_have_a_queue: None) -> Iterator[None]:
-    """The relay beside the test, as in life."""
-    with closing(Relay(get_current_app())) as relay:
-
-        def run() -> None:
-            relay.run()
-            connections.close_all()
-
-        thread = threading.Thread(target=run)
-        thread.start()
-        yield
-        relay.stop()
-        thread.join(timeout=20)
 
 
 def send(folder: Path, way: str, task: str = DOOMED, age: timedelta = timedelta()) -> None:
@@ -244,3 +225,17 @@ def test_what_a_worker_rejected_and_did_not_write_down_is_written_by_the_collect
     letter = DeadLetter.objects.get()
     assert (letter.subject, letter.times_seen) == ("order:7", 2)
     assert letter.cause == Cause.UNDECODABLE
+
+
+def test_a_letter_that_cannot_be_written_holds_up_no_other(
+    channel_to_broker: Connection,
+) -> None:
+    dead = topology.dead_queue(QUEUE)
+    too_high = {"attempt": 2**40, "subject": "order:7"}  # more than the column takes
+    publish(channel_to_broker, dead, {"body": body(), "outbox": too_high}, id=str(uuid4()))
+    publish(channel_to_broker, dead, {"body": body()}, id=str(uuid4()))
+
+    assert dead_queues.collect() == 1
+    assert dead_queues.collect() == 0
+
+    assert DeadLetter.objects.get().attempt == 1

@@ -1,20 +1,15 @@
 """A sick bank is left alone, and no order pays for that: neither with attempts nor twice."""
 
-import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from celery._state import get_current_app
 from celery.exceptions import Retry
 from django.conf import LazySettings
-from django.db import connections
 from django.utils import timezone
-from kombu import Connection
 
 from orders.gateways.chosen import get_gateway
 from orders.models import Order
@@ -27,7 +22,6 @@ from tasks.breaker_store import breaker_states
 from tasks.delivery import HEADER
 from tasks.errors import BreakerOpen
 from tasks.models import BreakerState, DeadLetter, OutboxMessage
-from tasks.relay import Relay
 from tests.contract.waiting import wait_until
 from tests.integration.sandbox_server import SandboxServer
 from tests.integration.shopping import command, line, placed
@@ -104,21 +98,6 @@ def test_the_books_can_be_read_while_captures_are_refused(
 
     assert isinstance(captures(), Counter)
     assert [seen.name for seen in breaker_states()] == ["payment.capture"]
-
-
-@pytest.fixture
-def relaying(channel_to_broker: Connection) -> Iterator[None]:
-    with closing(Relay(get_current_app())) as relay:
-
-        def run() -> None:
-            relay.run()
-            connections.close_all()
-
-        thread = threading.Thread(target=run)
-        thread.start()
-        yield
-        relay.stop()
-        thread.join(timeout=20)
 
 
 def test_orders_that_met_a_sick_bank_finish_when_it_is_well_again_charged_once_each(

@@ -19,6 +19,14 @@ LISTS = (
     *("shop/product", "shop/category", "auth/user"),
 )
 
+_TWO_DAYS_AGO = """
+from datetime import timedelta
+from django.utils import timezone
+from tasks.models import OutboxMessage
+long_ago = timezone.now() - timedelta(days=2)
+OutboxMessage.objects.filter(subject={subject!r}).update(first_enqueued_at=long_ago)
+"""
+
 
 @pytest.fixture
 def staff(shop: ShopFloor) -> Browser:
@@ -102,17 +110,14 @@ def test_a_message_that_grew_too_old_is_redriven_from_the_terminal_and_the_order
     shop.add_product(sku, units=3)
     with Browser(shop.url) as shopper:
         shop.bank("down")
-        shop.stack.stop_part("relay")
         try:
-            page = shopper.submit(shop.filled_checkout(shopper, sku))
-            subject = shop.ask(f"Order.objects.get(lines__sku={sku!r}).subject")
-            shop.python(
-                "from datetime import timedelta\nfrom django.utils import timezone\n"
-                "from tasks.models import OutboxMessage\n"
-                f"OutboxMessage.objects.filter(subject={subject!r})"
-                ".update(first_enqueued_at=timezone.now() - timedelta(days=2))"
-            )
-            shop.stack.start_part("relay")
+            shop.stack.stop_part("relay")
+            try:
+                page = shopper.submit(shop.filled_checkout(shopper, sku))
+                subject = shop.ask(f"Order.objects.get(lines__sku={sku!r}).subject")
+                shop.python(_TWO_DAYS_AGO.format(subject=subject))
+            finally:
+                shop.stack.start_part("relay")
             found = until(
                 lambda: dead_letters(shop, "list", "--json", "--subject", subject),
                 lambda answer: bool(answer.stdout),
@@ -120,7 +125,6 @@ def test_a_message_that_grew_too_old_is_redriven_from_the_terminal_and_the_order
             )
         finally:
             shop.bank("ok")
-            shop.stack.start_part("relay")
         letter = json.loads(found.stdout)
         assert letter["cause"] == "too_old"
 

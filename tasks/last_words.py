@@ -8,7 +8,6 @@ letter says less, and that is all.
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from billiard.einfo import ExceptionWithTraceback
 from celery.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.worker.request import Request
 from django.core.cache import cache
@@ -36,9 +35,8 @@ class ObservedRequest(Request):
     """Celery's view of one message in a worker's main process; deaths are noted, nothing else."""
 
     def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
-        error = exc_info.exception
-        if isinstance(error, ExceptionWithTraceback):
-            error = error.exc
+        # The pool wraps what came from a child, with its traceback.
+        error = getattr(exc_info.exception, "exc", exc_info.exception)
         if isinstance(error, WorkerLostError | SystemExit):
             self._note(f"{type(error).__name__}: {error}")
         return super().on_failure(exc_info, *args, **kwargs)

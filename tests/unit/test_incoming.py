@@ -14,8 +14,9 @@ GOOD: dict[str, Any] = {"task": "toy.known", "id": "f3b0c0de-0000-4000-8000-0000
 
 
 def message(body: Any, headers: dict[str, Any], **properties: Any) -> Message:
-    return Message(  # type: ignore[arg-type]  # the stubs know text only; the wire has bytes
-        body=body if isinstance(body, bytes) else json.dumps(body).encode(),
+    raw: Any = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Message(
+        body=raw,
         headers=headers,
         content_type=properties.get("content_type", "application/json"),
         content_encoding="utf-8",

@@ -20,6 +20,7 @@ _MENU: dict[str, list[tuple[str, str, Any]]] = {
     _ON_CALL: [
         ("Outbox", "outbox", reverse_lazy("admin:tasks_outboxmessage_changelist")),
         ("Dead letters", "error", reverse_lazy("admin:tasks_deadletter_changelist")),
+        ("Breakers", "electrical_services", reverse_lazy("admin:tasks_breakerstate_changelist")),
         ("Locks", "lock", reverse_lazy("admin:tasks_locks")),
     ],
     "People": [("Staff", "group", reverse_lazy("admin:auth_user_changelist"))],

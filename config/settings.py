@@ -160,6 +160,8 @@ STRIPE_API_KEY = env.text("STRIPE_API_KEY")
 # Empty: the real Stripe. Set: a sandbox that speaks the same protocol.
 STRIPE_API_BASE = env.url("STRIPE_API_BASE", ("http", "https"), "")
 PAYMENT_TIMEOUT_SECONDS = env.number("PAYMENT_TIMEOUT_SECONDS", 10, low=0.5, high=80)
+# How long a payment operation that failed again and again is left alone before it is probed.
+PAYMENT_BREAKER_OPEN_SECONDS = env.number("PAYMENT_BREAKER_OPEN_SECONDS", 10, low=0.1, high=600)
 
 # -- orders -------------------------------------------------------------------
 HOLD_SECONDS = env.whole("HOLD_SECONDS", 15 * 60, low=1, high=7 * 86_400)
@@ -219,6 +221,7 @@ CELERY_TASK_TIME_LIMIT = 120
 CELERY_TASK_SOFT_TIME_LIMIT = 90
 CELERY_TASK_TRACK_STARTED = True
 CELERY_WORKER_SEND_TASK_EVENTS = True
+CELERY_WORKER_CONSUMER = "tasks.consumer:PlatformConsumer"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = env.number("WORKER_STOP_SECONDS", 10, low=0.5, high=600)

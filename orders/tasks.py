@@ -9,10 +9,14 @@ from orders import task_names
 from orders.services import fulfilment, notification, payment, sweeping
 from tasks.base import platform_task
 from tasks.locks.held import HeldLease
-from tasks.retry import RetryPolicy
+from tasks.retry import Backoff, RetryPolicy
 
 # The bank is asked for hours before a person is: nothing is gained by giving up on money.
-_MONEY = RetryPolicy(max_attempts=20, unknown_attempts=200, cap_seconds=120)
+_MONEY = RetryPolicy(
+    transient=Backoff(attempts=20, cap_seconds=120),
+    unknown=Backoff(attempts=200, cap_seconds=120),
+    defect=Backoff(attempts=20, cap_seconds=120),
+)
 
 
 @platform_task(task_names.CAPTURE_PAYMENT, lease_key="order:{order_id}", policy=_MONEY)

@@ -6,6 +6,7 @@ successor into the outbox and ends the delivery, so no message waits in a worker
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, NoReturn
 
@@ -13,7 +14,7 @@ import structlog
 from celery import Task, shared_task
 from celery.exceptions import Ignore, Reject, Retry
 from django.db import Error as DatabaseTrouble
-from django.db import close_old_connections, transaction
+from django.db import connection, transaction
 
 from tasks import dead_letters
 from tasks.delivery import HEADER, Delivery, at_hand, read_delivery
@@ -24,13 +25,16 @@ from tasks.locks.holder import describe_here
 from tasks.locks.metrics import METRICS
 from tasks.outbox import enqueue
 from tasks.retry import GiveUp, RetryIn, RetryPolicy
+from tasks.storable import storable
 from tasks.tracing import traced
 
 log = structlog.get_logger(__name__)
 
-# How long a worker pauses before it hands a message back because PostgreSQL is away. With the
-# broker's delivery limit this bounds the hot loop, and the dead queue keeps what goes over it.
-_DATABASE_PAUSE_SECONDS = 2.0
+# How long a worker waits for PostgreSQL before it hands the message back. The broker counts that as
+# a delivery, so with its limit an outage of ten minutes makes no dead letter; what goes over it is
+# kept in the dead queue, and the order is sent on by the sweep.
+_DATABASE_WAIT_SECONDS = 30.0
+_DATABASE_LOOK_SECONDS = 1.0
 
 
 def platform_task(
@@ -67,6 +71,7 @@ class PlatformTask(Task[Any, Any]):
     """What ``platform_task`` makes of a function."""
 
     abstract = True
+    Request = "tasks.last_words:ObservedRequest"
     lease_key: ClassVar[LeaseKey | None] = None
     policy: ClassVar[RetryPolicy] = RetryPolicy()
     periodic: ClassVar[bool] = False
@@ -119,13 +124,12 @@ class PlatformTask(Task[Any, Any]):
             match decision:
                 case RetryIn():
                     _enqueue_successor(delivery, error, decision)
-                case GiveUp(reason):
-                    dead_letters.record(delivery, error, reason)
+                case GiveUp(cause, reason):
+                    dead_letters.record(delivery, error, reason, cause)
         except DatabaseTrouble as outage:
             # Nothing is written down yet, so the broker must go on keeping the message.
             log.error("database_away", exc_info=outage)
-            close_old_connections()
-            time.sleep(_DATABASE_PAUSE_SECONDS)
+            _wait_for_database()
             raise Reject(error, requeue=True) from outage
         if isinstance(decision, RetryIn):
             raise Retry(str(error), error, datetime.now(UTC) + timedelta(seconds=decision.seconds))
@@ -148,8 +152,18 @@ class PlatformTask(Task[Any, Any]):
                     log.warning(
                         "comes_back", retry_in_seconds=round(seconds, 2), exc_info=error, **names
                     )
-            case GiveUp(reason):
-                log.error("dead_letter", reason=reason, exc_info=error, **names)
+            case GiveUp(cause, reason):
+                log.error("dead_letter", cause=cause, reason=reason, exc_info=error, **names)
+
+
+def _wait_for_database() -> None:
+    until = time.monotonic() + _DATABASE_WAIT_SECONDS
+    while time.monotonic() < until:
+        time.sleep(_DATABASE_LOOK_SECONDS)
+        connection.close()
+        with suppress(DatabaseTrouble):
+            connection.ensure_connection()
+            return
 
 
 def _enqueue_successor(delivery: Delivery, error: Exception, decision: RetryIn) -> None:
@@ -161,7 +175,7 @@ def _enqueue_successor(delivery: Delivery, error: Exception, decision: RetryIn) 
             delay_seconds=decision.seconds,
             attempt=delivery.attempt + (1 if decision.counts else 0),
             schema_version=delivery.schema_version,
-            reason=f"{type(error).__name__}: {error}",
+            reason=storable(f"{type(error).__name__}: {error}"),
             trace_id=delivery.trace_id,
             first_enqueued_at=delivery.first_enqueued_at,
         )

@@ -11,6 +11,7 @@ from typing import Any
 
 from tasks import topology
 
+_DELAYED = "celery_delayed_delivery"
 _APPLY_TO_OURS = ("queues", "all", "quorum_queues")
 
 # Kind of thing and its name, to what is compared of it.
@@ -95,6 +96,8 @@ def found(
     for one in bindings:
         # Every queue is bound to the default exchange, whose name is empty, by itself.
         if one["source"] and (one["source"] in names or one["destination"] in names):
+            if _is_celerys(one):
+                continue
             words = _binding(one["source"], one["destination"], one["routing_key"])
             facts[Kind.BINDING, words] = {}
     for one in policies:
@@ -106,6 +109,15 @@ def found(
         if (effective := _in_effect(name, policies)) is not None:
             facts[Kind.EFFECT, name] = {"policy": effective}
     return facts
+
+
+def _is_celerys(binding: Mapping[str, Any]) -> bool:
+    """Every worker of quorum queues prepares Celery's native delayed delivery, which nobody uses
+    here: a retry is a row."""
+    return _DELAYED in (binding["source"], binding["destination"]) or (
+        binding["source"] == binding["destination"]
+        and binding["routing_key"] == f"#.{binding['source']}"
+    )
 
 
 def _in_effect(queue: str, policies: Iterable[Mapping[str, Any]]) -> str | None:

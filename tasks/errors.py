@@ -39,3 +39,19 @@ class LeaseLost(TaskError):
 
 class QuorumUnavailable(TaskError):
     """Fewer than a majority of lock nodes answered: nobody can get the lease now."""
+
+
+class BreakerOpen(TaskError):
+    """The other side of ``name`` has failed again and again, so it is not called for now.
+
+    Nothing was sent. Comes back after ``retry_after`` seconds; never counts as an attempt.
+    """
+
+    def __init__(self, name: str, retry_after: float) -> None:
+        # Its own arguments, not a sentence made of them: Celery pickles what a task raised.
+        super().__init__(name, retry_after)
+        self.name = name
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return f"The breaker {self.name!r} is open: the other side is given time to recover."

@@ -5,6 +5,8 @@ import uuid
 from django.db import models
 from django.db.models.functions import Now
 
+from tasks.causes import Cause
+
 
 class OutboxMessage(models.Model):
     """A task that must still be handed to the broker. The row is deleted once that is confirmed.
@@ -60,32 +62,111 @@ class OutboxMessage(models.Model):
 
 
 class DeadLetter(models.Model):
-    """A message that ended badly, kept with its cause until a person redrives it."""
+    """A message that ended badly, kept with its cause until a person redrives or discards it."""
 
     class Status(models.TextChoices):
         OPEN = "open", "open"
         REDRIVEN = "redriven", "redriven"
+        DISCARDED = "discarded", "discarded"
 
     message_id = models.UUIDField(unique=True)
     task = models.CharField(max_length=120)
     kwargs = models.JSONField(default=dict)
     subject = models.CharField(max_length=80, blank=True)
     attempt = models.PositiveIntegerField()
+    schema_version = models.PositiveIntegerField(db_default=1)
+    cause = models.CharField(max_length=16, choices=Cause.choices, db_default=Cause.PERMANENT)
     error_class = models.CharField(max_length=120)
     error = models.TextField()
     worker = models.CharField(max_length=120, blank=True)
     trace_id = models.CharField(max_length=64, blank=True)
     first_enqueued_at = models.DateTimeField(null=True, blank=True)
-    dead_at = models.DateTimeField(db_default=Now())
+    dead_at = models.DateTimeField("first seen", db_default=Now())
+    last_seen_at = models.DateTimeField("last seen", db_default=Now())
+    times_seen = models.PositiveIntegerField(
+        db_default=1, help_text="More than once: the relay or the broker delivered it twice."
+    )
+    previous = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="later",
+        help_text="The closed letter of the same work, when a redrive ended badly again.",
+    )
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.OPEN)
     closed_at = models.DateTimeField(null=True, blank=True)
     closed_by = models.CharField(max_length=150, blank=True)
 
     class Meta:
-        indexes = [models.Index(fields=["status", "dead_at"], name="dead_letter_open")]
+        indexes = [
+            models.Index(fields=["status", "dead_at"], name="dead_letter_open"),
+            models.Index(fields=["subject"], name="dead_letter_subject"),
+        ]
+        permissions = [
+            ("redrive_deadletter", "Can send a dead letter again"),
+            ("discard_deadletter", "Can close a dead letter for good"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.task} {self.subject}: {self.error_class}"
+
+
+class DeadLetterAction(models.Model):
+    """What a person did with a dead letter. Never changed, and it outlives the letter."""
+
+    class Verb(models.TextChoices):
+        REDRIVEN = "redriven", "sent again"
+        DISCARDED = "discarded", "discarded"
+
+    letter = models.ForeignKey(
+        DeadLetter, on_delete=models.DO_NOTHING, db_constraint=False, related_name="actions"
+    )
+    at = models.DateTimeField(db_default=Now())
+    verb = models.CharField(max_length=10, choices=Verb.choices)
+    by = models.CharField(max_length=150, help_text="Who was signed in.")
+    reason = models.CharField(max_length=300, blank=True)
+    task = models.CharField(max_length=120)
+    subject = models.CharField(max_length=80, blank=True)
+    sent_as = models.UUIDField(null=True, help_text="The outbox message of a redrive.")
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.get_verb_display()} by {self.by}"
+
+
+class BreakerState(models.Model):
+    """One circuit breaker as all workers share it. Written by ``tasks.breaker_store`` alone.
+
+    No row: closed, and nothing has failed.
+    """
+
+    class Status(models.TextChoices):
+        CLOSED = "closed", "closed"
+        OPEN = "open", "open"
+        HALF_OPEN = "half_open", "half open"
+
+    name = models.CharField(max_length=80, primary_key=True)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.CLOSED)
+    failures = models.PositiveIntegerField(default=0)
+    failing_since = models.DateTimeField(null=True)
+    until = models.DateTimeField(
+        null=True, help_text="Open: when probes begin. Half open: when lost probes are given up."
+    )
+    probes = models.PositiveIntegerField(default=0)
+    successes = models.PositiveIntegerField(default=0)
+    generation = models.PositiveIntegerField(default=0)
+    revision = models.PositiveIntegerField(default=0)
+    last_error = models.CharField(max_length=300, blank=True)
+    changed_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name = "breaker"
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.get_status_display()})"
 
 
 class LockFence(models.Model):

@@ -5,7 +5,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 
-from tasks import dead_letters, pruning
+from tasks import dead_queues, pruning
 from tasks.backlog import outbox_backlog
 from tasks.base import platform_task
 from tasks.locks.held import HeldLease
@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 
 @platform_task("tasks.collect_dead_letters", lease_key="sweep:dead_letters", periodic=True)
 def collect_dead_letters(*, lease: HeldLease, **_: Any) -> None:
-    dead_letters.collect()
+    dead_queues.collect()
 
 
 @platform_task("tasks.watch_outbox", lease_key="sweep:watch_outbox", periodic=True)

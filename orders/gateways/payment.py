@@ -105,14 +105,15 @@ class PaymentGateway(Protocol):
             tasks.errors.Transient: nothing moved: too many requests, or no connection was made.
             tasks.errors.Permanent: nothing moved and nothing will: a wrong API key, a request that
                 the provider calls invalid, or a key used before with other parameters.
+            tasks.errors.BreakerOpen: nothing was sent: the provider has failed again and again.
         """
         ...
 
     def captures(self, *, since: datetime | None = None) -> Iterator[GatewayCapture]:
         """Every capture in the provider's books, newest first, asked for page by page.
 
-        ``since`` (aware) leaves out what was begun earlier. Raises Transient when the books cannot
-        be read now, Permanent when this account may not read them.
+        ``since`` (aware) leaves out what was begun earlier. Raises Transient or BreakerOpen when
+        the books cannot be read now, Permanent when this account may not read them.
         """
         ...
 

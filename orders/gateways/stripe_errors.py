@@ -36,6 +36,19 @@ def translated(error: stripe.StripeError) -> TaskError:
     return OutcomeUnknown(said)
 
 
+def is_sick(error: Exception) -> bool | None:
+    """Whether an error of the gateway shows that the provider itself is in trouble: no connection,
+    no answer in time, a 5xx, too many requests. False for a refusal, which only a healthy provider
+    gives; None when the error is not the provider's."""
+    cause = error.__cause__
+    if not isinstance(cause, stripe.StripeError):
+        return None
+    if isinstance(cause, stripe.APIConnectionError | stripe.RateLimitError):
+        return True
+    # What is not a 4xx is a 5xx, or an answer that nobody can read.
+    return cause.http_status is None or not 400 <= cause.http_status < 500
+
+
 def nothing_was_sent(error: stripe.APIConnectionError) -> bool:
     """Whether the request certainly never left: no connection came about, or its certificate was
     refused before the first byte of the request."""

@@ -9,21 +9,22 @@ from django.conf import LazySettings
 from django.utils import timezone
 from kombu import Connection
 
-from tasks import dead_letters, topology
+from tasks import dead_letters, dead_queues, topology
 from tasks.base import PlatformTask, platform_task
 from tasks.delivery import HEADER, current_delivery, read_delivery
 from tasks.errors import LeaseBusy, Permanent, Transient
 from tasks.guard import single_flight
 from tasks.locks.held import HeldLease
 from tasks.models import DeadLetter, OutboxMessage
-from tasks.retry import RetryPolicy
+from tasks.retry import Backoff, RetryPolicy
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+POLICY = RetryPolicy(transient=Backoff(attempts=3), defect=Backoff(attempts=3))
 SEEN: list[dict[str, Any]] = []
 
 
-@platform_task("toy.obedient", lease_key="order:{order_id}", policy=RetryPolicy(max_attempts=3))
+@platform_task("toy.obedient", lease_key="order:{order_id}", policy=POLICY)
 def obedient(*, order_id: int, lease: HeldLease, fails_with: str = "", **_: Any) -> None:
     delivery = current_delivery()
     assert delivery is not None
@@ -175,7 +176,7 @@ def test_what_the_broker_gave_up_on_becomes_a_dead_letter(channel_to_broker: Con
         },
     )
 
-    assert dead_letters.collect() == 1
+    assert dead_queues.collect() == 1
 
     letter = DeadLetter.objects.get()
     assert str(letter.message_id) == message_id
@@ -192,7 +193,7 @@ def test_a_message_that_cannot_be_read_is_kept_as_it_is(
 ) -> None:
     die(channel_to_broker, body, {})
 
-    assert dead_letters.collect() == 1
+    assert dead_queues.collect() == 1
 
     assert "unreadable_body" in DeadLetter.objects.get().kwargs
 
@@ -205,6 +206,6 @@ def test_a_letter_recorded_by_the_worker_is_not_recorded_again(
     dead_letters.record(delivery, Permanent("the reason"), "permanent error")
     die(channel_to_broker, b'[[], {"order_id": 1}, {}]', {"id": message_id})
 
-    dead_letters.collect()
+    dead_queues.collect()
 
     assert DeadLetter.objects.get().error_class == "Permanent"

@@ -13,7 +13,7 @@ from orders.models import Notification, Order, StockHold
 from orders.services.payment import capture_payment
 from orders.services.sweeping import expire_holds, resume_stuck_orders
 from orders.states import HoldStatus, OrderStatus
-from tasks import dead_letters, topology
+from tasks import dead_letters, dead_queues, topology
 from tasks.delivery import read_delivery
 from tasks.errors import Permanent
 from tasks.models import DeadLetter, OutboxMessage
@@ -154,7 +154,7 @@ def test_a_sweep_that_nobody_took_in_time_is_no_dead_letter(channel_to_broker: C
     dead: Any = topology.dead_queue("orders.maintenance")(channel_to_broker.default_channel)
     wait_until(lambda: dead.queue_declare(passive=True).message_count == 1, seconds=20)
 
-    assert dead_letters.collect() == 0
+    assert dead_queues.collect() == 0
 
     assert not DeadLetter.objects.exists()
     assert dead.get(no_ack=True) is None

@@ -1,5 +1,6 @@
 """What staff and the people on call see of the running shop."""
 
+import json
 import subprocess
 import sys
 
@@ -14,8 +15,17 @@ pytestmark = pytest.mark.stack
 LISTS = (
     *("orders/order", "orders/payment", "orders/notification", "orders/stockitem"),
     *("orders/stockmovement", "tasks/outboxmessage", "tasks/deadletter"),
+    *("tasks/deadletteraction", "tasks/breakerstate"),
     *("shop/product", "shop/category", "auth/user"),
 )
+
+_TWO_DAYS_AGO = """
+from datetime import timedelta
+from django.utils import timezone
+from tasks.models import OutboxMessage
+long_ago = timezone.now() - timedelta(days=2)
+OutboxMessage.objects.filter(subject={subject!r}).update(first_enqueued_at=long_ago)
+"""
 
 
 @pytest.fixture
@@ -82,12 +92,56 @@ def test_a_dead_letter_is_redriven_from_the_admin_and_the_order_completes(
         form = fill(letters, "changelist-form", action="redrive")
         (chosen,) = letters.document.xpath("//input[@name='_selected_action']/@value")
         form.fields["_selected_action"] = str(chosen)
-        told = staff.submit(form)
+        question = staff.submit(form)
+        told = staff.submit(
+            fill(question, "dead-letter-action", reason="the card's token was mended")
+        )
 
         assert "sent again" in told.document.text_content()
         end = shop.finished(shopper, page.url, seconds=60)
     assert "You have mail" in end.texts("//*[@data-step='mail']")[0]
     assert shop.captures_of(number) == 1
+
+
+def test_a_message_that_grew_too_old_is_redriven_from_the_terminal_and_the_order_completes(
+    shop: ShopFloor,
+) -> None:
+    sku = "TOO-OLD-MUG"
+    shop.add_product(sku, units=3)
+    with Browser(shop.url) as shopper:
+        shop.bank("down")
+        try:
+            shop.stack.stop_part("relay")
+            try:
+                page = shopper.submit(shop.filled_checkout(shopper, sku))
+                subject = shop.ask(f"Order.objects.get(lines__sku={sku!r}).subject")
+                shop.python(_TWO_DAYS_AGO.format(subject=subject))
+            finally:
+                shop.stack.start_part("relay")
+            found = until(
+                lambda: dead_letters(shop, "list", "--json", "--subject", subject),
+                lambda answer: bool(answer.stdout),
+                seconds=30,
+            )
+        finally:
+            shop.bank("ok")
+        letter = json.loads(found.stdout)
+        assert letter["cause"] == "too_old"
+
+        redriven = dead_letters(shop, "redrive", str(letter["id"]), "--reason", "the bank is back")
+        again = dead_letters(shop, "redrive", str(letter["id"]))
+        end = shop.finished(shopper, page.url, seconds=60)
+
+    assert (redriven.returncode, redriven.stdout) == (0, "1 sent again.\n")
+    assert again.returncode == 4
+    assert "not open" in again.stderr
+    assert "Traceback" not in again.stderr
+    assert "You have mail" in end.texts("//*[@data-step='mail']")[0]
+    assert shop.captures_of(shop.ask(f"Order.objects.get(lines__sku={sku!r}).number")) == 1
+
+
+def dead_letters(shop: ShopFloor, *words: str) -> subprocess.CompletedProcess[str]:
+    return shop.stack.manage("dead_letters", *words)
 
 
 def set_payment_method(shop: ShopFloor, sku: str, token: str) -> None:

@@ -71,6 +71,7 @@ def test_rounds_and_nodes_are_counted_as_the_backend_tells_them() -> None:
     metrics = LockMetrics()
     before = sample("lock_second_rounds_total"), sample("lock_quorum_margin_count")
     granted = sample("lock_rounds_total", operation="acquire", outcome="granted")
+    timed = sample("lock_round_seconds_count", operation="release")
     metrics.round_done("acquire", "granted", 0.0004, second_round=True, margin=1)
     metrics.round_done("extend", "granted", 0.0004, second_round=False, margin=2)
     metrics.round_done("handover", "granted", 0.0001, second_round=False, margin=0)
@@ -80,7 +81,7 @@ def test_rounds_and_nodes_are_counted_as_the_backend_tells_them() -> None:
     metrics.flush()
     assert sample("lock_second_rounds_total") == before[0] + 1
     assert sample("lock_quorum_margin_count") == before[1] + 2
-    assert sample("lock_round_seconds_count", operation="release") in (None, 0)
+    assert sample("lock_round_seconds_count", operation="release") == timed
     assert sample("lock_rounds_total", operation="acquire", outcome="granted") == granted + 1
     assert sample("lock_node_seconds_bucket", node="lock.example:1", le="0.0002") == 1
     assert sample("lock_node_failures_total", node="lock.example:1") == 1

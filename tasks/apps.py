@@ -7,6 +7,7 @@ class TasksConfig(AppConfig):
 
     def ready(self) -> None:
         # Django allows models only from here on; the second one listens to Celery's signals.
-        from tasks import metrics, tracing  # noqa: F401, PLC0415
+        from tasks import tracing  # noqa: PLC0415
+        from tasks.metrics import page  # noqa: F401, PLC0415
 
         tracing.configure()

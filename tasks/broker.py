@@ -50,7 +50,9 @@ def put_policies() -> list[str]:
     return list(topology.policies())
 
 
-def management(method: str, path: str, body: object = None) -> Any:
+def management(
+    method: str, path: str, body: object = None, *, timeout_seconds: float = _TIMEOUT_SECONDS
+) -> Any:
     """One call of RabbitMQ's management API; its JSON answer or None. Raises BrokerUnavailable."""
     parts = urlsplit(settings.BROKER_API_URL)
     credentials = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
@@ -64,7 +66,7 @@ def management(method: str, path: str, body: object = None) -> Any:
         },
     )
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=timeout_seconds) as answer:  # noqa: S310
             text = answer.read()
             return json.loads(text) if text else None
     except urllib.error.HTTPError as error:

@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from django.utils.dateparse import parse_datetime
-
 from tasks.models import OutboxMessage
 
 HEADER = "outbox"
@@ -15,7 +13,10 @@ HEADER = "outbox"
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message as a worker sees it. ``first_enqueued_at`` is None when beat sent it directly."""
+    """A message as a worker sees it. ``first_enqueued_at`` is None when beat sent it directly.
+
+    ``due_at`` is by the database's clock, ``published_at`` by the relay's; None when not told.
+    """
 
     message_id: str
     task: str
@@ -25,6 +26,8 @@ class Delivery:
     trace_id: str = ""
     first_enqueued_at: datetime | None = None
     worker: str = ""
+    due_at: datetime | None = None
+    published_at: datetime | None = None
 
     def age_seconds(self, now: datetime | None = None) -> float:
         if self.first_enqueued_at is None:
@@ -46,6 +49,8 @@ def headers_for(message: OutboxMessage) -> dict[str, Any]:
             "subject": message.subject,
             "trace_id": message.trace_id,
             "first_enqueued_at": message.first_enqueued_at.isoformat(),
+            "due_at": message.not_before.isoformat(),
+            "published_at": datetime.now(UTC).isoformat(),
         }
     }
 
@@ -56,10 +61,6 @@ def read_delivery(
     """Parse tolerantly: a field that is missing or strange must not lose the message."""
     fields = header if isinstance(header, Mapping) else {}
     attempt = fields.get("attempt")
-    try:
-        first = parse_datetime(str(fields.get("first_enqueued_at", "")))
-    except ValueError:
-        first = None
     return Delivery(
         message_id=message_id,
         task=task,
@@ -67,6 +68,17 @@ def read_delivery(
         subject=str(fields.get("subject", ""))[:80],
         attempt=attempt if isinstance(attempt, int) and attempt >= 1 else 1,
         trace_id=str(fields.get("trace_id", ""))[:64],
-        first_enqueued_at=first,
+        first_enqueued_at=_moment(fields.get("first_enqueued_at")),
         worker=worker,
+        due_at=_moment(fields.get("due_at")),
+        published_at=_moment(fields.get("published_at")),
     )
+
+
+def _moment(value: Any) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
+    # Without a zone it could not be compared with ours.
+    return moment if moment.tzinfo else None

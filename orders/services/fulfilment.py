@@ -3,6 +3,7 @@
 from django.db import transaction
 from django.db.models.functions import Now
 
+from orders import metrics
 from orders.locks import claim_order, fenced_update
 from orders.models import Notification, Order
 from orders.services import stock
@@ -31,3 +32,4 @@ def deduct_inventory(order_id: int, lease: HeldLease) -> None:
         record_event(order_id, "packed", "Packed from stock.", actor=WORKER)
         announce(Order.objects.get(pk=order_id), Notification.Kind.ORDER_CONFIRMED)
         stock.deduct_holds(order_id)
+        metrics.order_packed()

@@ -5,7 +5,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from orders import task_names
+from orders import metrics, task_names
 from orders.errors import NotPayable
 from orders.gateways.chosen import get_gateway
 from orders.gateways.payment import Captured, CaptureRequest, Declined
@@ -187,6 +187,7 @@ def _close(payment: Payment, status: PaymentStatus, **changes: str) -> None:
             f"Payment {payment.pk} is settled already, but its order was waiting. "
             "Run 'manage.py audit' and look at the order's timeline before redriving."
         )
+    metrics.payment_settled(status)
 
 
 def _refuse_if_open(payment: Payment, answer: str) -> None:

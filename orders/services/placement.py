@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from orders import selectors
+from orders import metrics, selectors
 from orders.errors import EmptyOrder, OutOfStock, UnknownSku
 from orders.locked import honest_about_locks
 from orders.models import Order, OrderLine
@@ -92,6 +92,7 @@ def _place(command: PlaceOrder) -> Order:
     record_event(order.pk, "placed", "Order received.", actor=SHOPPER)
     # Last before the commit, so that the row of a hot SKU is locked for the shortest time.
     stock.hold_lines(order)
+    metrics.order_placed()
     return order
 
 

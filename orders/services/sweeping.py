@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 
-from orders import task_names
+from orders import metrics, task_names
 from orders.locks import move_order
 from orders.models import Notification, Order, Payment
 from orders.services import stock
@@ -56,6 +56,7 @@ def _expire(order: Order) -> bool:
             )
             announce(order, Notification.Kind.ORDER_EXPIRED)
             stock.release_holds(order.pk)
+            metrics.order_expired()
     return moved
 
 

@@ -13,7 +13,7 @@ from collections import Counter
 from functools import cache
 from typing import Any
 
-from tasks.locks.tally import Families, Tally
+from tasks.tally import Families, Tally
 
 GRANTED = "granted"
 BUSY = "busy"

@@ -1,0 +1,110 @@
+"""What becomes of deliveries: how each run of a task ended, how long it took and had waited."""
+
+import time
+from datetime import UTC, datetime
+from types import TracebackType
+
+from celery.exceptions import Ignore, Reject, Retry
+
+from tasks.delivery import Delivery
+from tasks.errors import LeaseBusy, LeaseLost, QuorumUnavailable
+from tasks.metrics.meter import METER, Kind, Meter
+
+SUCCEEDED = "succeeded"
+RETRIED = "retried"  # an attempt was used up; the next one is a row in the outbox
+BUSY = "busy"  # another worker has the lease
+LEASE_LOST = "lease_lost"
+NO_QUORUM = "no_quorum"
+DEAD_LETTER = "dead_letter"
+DATABASE_AWAY = "database_away"  # handed back to the broker: nothing could be written down
+FAILED = "failed"  # a periodic task; the next run replaces it
+INTERRUPTED = "interrupted"  # its worker was told to stop at once
+
+_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120)
+_DELAY = (0.005, 0.01, 0.015, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800, 7200)
+_ATTEMPTS = (1, 2, 3, 5, 8, 13, 20, 50, 100, 200)
+
+KINDS = (
+    Kind("task_runs", "Runs of a task by how they ended.", ("task", "outcome")),
+    Kind("task_run_seconds", "From a run's start to its end.", ("task",), _SECONDS),
+    Kind(
+        "task_delay_seconds",
+        "From when a message was due to the start of its run: outbox, broker and worker together.",
+        ("task",),
+        _DELAY,
+    ),
+    Kind(
+        "outbox_delay_seconds",
+        "From when a message was due to its publishing, told by the worker that got it.",
+        ("task",),
+        _DELAY,
+    ),
+    Kind(
+        "task_attempts",
+        "The attempt at which a message ended: succeeded or dead letter.",
+        ("task",),
+        _ATTEMPTS,
+    ),
+)
+METER.declare(*KINDS)
+
+
+def outcome_of(error: BaseException | None) -> str:
+    """How a run ended, told from what left the task's base. Pure."""
+    match error:
+        case None:
+            return SUCCEEDED
+        case Retry(exc=LeaseBusy()):
+            return BUSY
+        case Retry(exc=LeaseLost()):
+            return LEASE_LOST
+        case Retry(exc=QuorumUnavailable()):
+            return NO_QUORUM
+        case Retry():
+            return RETRIED
+        case Ignore():
+            return BUSY if isinstance(error.__cause__, LeaseBusy) else FAILED
+        case Reject():
+            return DATABASE_AWAY
+        case Exception():
+            return DEAD_LETTER
+        case _:
+            return INTERRUPTED
+
+
+class counted:  # noqa: N801  # reads as a word of the language, like ``traced``
+    """``with counted(delivery):`` counts one run by what leaves the block. A class, not a
+    generator: it stands around every task."""
+
+    __slots__ = ("_began", "_delivery", "_meter")
+
+    def __init__(self, delivery: Delivery, meter: Meter = METER) -> None:
+        self._delivery = delivery
+        self._meter = meter
+
+    def __enter__(self) -> None:
+        self._began = time.perf_counter()
+        due, published = self._delivery.due_at, self._delivery.published_at
+        if due is not None:
+            task = (self._delivery.task,)
+            self._meter.observe("task_delay_seconds", task, _seconds(due, datetime.now(UTC)))
+            if published is not None:
+                self._meter.observe("outbox_delay_seconds", task, _seconds(due, published))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        seconds = time.perf_counter() - self._began
+        outcome = outcome_of(error)
+        task = (self._delivery.task,)
+        self._meter.count("task_runs", (*task, outcome))
+        self._meter.observe("task_run_seconds", task, seconds)
+        if outcome in (SUCCEEDED, DEAD_LETTER):
+            self._meter.observe("task_attempts", task, self._delivery.attempt)
+        if outcome == DEAD_LETTER:
+            self._meter.flush()
+
+
+def _seconds(earlier: datetime, later: datetime) -> float:
+    """Never below zero: the two were read from the clocks of two machines."""
+    return max(0.0, (later - earlier).total_seconds())

@@ -7,9 +7,11 @@ from celery import Celery
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from tasks import topology
+from tasks.heartbeat_celery import ConsumerHeartbeat
 
 app = Celery("soldonce")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.task_queues = topology.queues()
 app.conf.task_routes = (topology.route,)
+app.steps["consumer"].add(ConsumerHeartbeat)
 app.autodiscover_tasks()

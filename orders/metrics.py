@@ -20,6 +20,7 @@ METER.declare(
     Kind("payments_settled", "Payments by the bank's answer.", ("outcome",)),
     Kind("orders_packed", "Orders whose units left the shelf."),
     Kind("orders_expired", "Orders not paid in time; their units went back."),
+    Kind("orders_resumed", "Messages sent again for work that stood still.", ("task",)),
     Kind("mails_sent", "Mails handed over, by kind.", ("kind",)),
 )
 
@@ -38,6 +39,10 @@ def order_packed() -> None:
 
 def order_expired() -> None:
     METER.count_on_commit("orders_expired")
+
+
+def resumed(task: str) -> None:
+    METER.count_on_commit("orders_resumed", (task,))
 
 
 def mail_sent(kind: str) -> None:

@@ -8,6 +8,6 @@ class TasksConfig(AppConfig):
     def ready(self) -> None:
         # Django allows models only from here on; the second one listens to Celery's signals.
         from tasks import tracing  # noqa: PLC0415
-        from tasks.metrics import page  # noqa: F401, PLC0415
+        from tasks.metrics import exporter, page  # noqa: F401, PLC0415
 
         tracing.configure()

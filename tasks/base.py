@@ -25,6 +25,7 @@ from tasks.locks.metrics import METRICS
 from tasks.metrics.runs import counted
 from tasks.outbox import enqueue
 from tasks.retry import GiveUp, RetryIn, RetryPolicy
+from tasks.spans import run_span
 from tasks.tracing import traced
 
 log = structlog.get_logger(__name__)
@@ -81,7 +82,11 @@ class PlatformTask(Task[Any, Any]):
             header=(request.headers or {}).get(HEADER),
             worker=str(request.hostname or ""),
         )
-        with traced(delivery.trace_id, task=self.name, subject=delivery.subject), counted(delivery):
+        with (
+            traced(delivery.trace_id, task=self.name, subject=delivery.subject),
+            run_span(delivery),
+            counted(delivery),
+        ):
             try:
                 return self._guarded(*args, **kwargs)
             except (Ignore, Reject, Retry):

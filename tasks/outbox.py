@@ -8,6 +8,7 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from tasks.models import OutboxMessage
+from tasks.spans import enqueued
 from tasks.tracing import current_trace_id
 
 
@@ -57,4 +58,5 @@ def enqueue(
     if first_enqueued_at is not None:
         message.first_enqueued_at = first_enqueued_at
     message.save(force_insert=True)
+    enqueued(message)
     return message

@@ -8,6 +8,7 @@ publishes twice, by design; it never loses.
 """
 
 import threading
+import time
 from dataclasses import dataclass
 
 import structlog
@@ -17,7 +18,9 @@ from django.db import Error as DatabaseTrouble
 from django.db import close_old_connections, connection, transaction
 from django.db.models.functions import Now
 
+from tasks.heartbeat import Heartbeat
 from tasks.models import OutboxMessage
+from tasks.published import tell_published
 from tasks.publisher import BatchPublisher, PublishFailed
 
 log = structlog.get_logger(__name__)
@@ -47,8 +50,10 @@ class Relay:
 
     def run(self) -> None:
         """Publish until stopped. Waits longer the longer there is nothing to do."""
+        heartbeat = Heartbeat.of_this_process()
         pause = _POLL_MIN_SECONDS
         while not self._stop.is_set():
+            heartbeat.touch()
             try:
                 done = self.run_once()
             except (PublishFailed, DatabaseTrouble) as error:
@@ -76,7 +81,9 @@ class Relay:
             )
             if not batch:
                 return Round(0, 0)
+            began_at = time.time()
             confirmed, refused = self._publisher.publish(batch)
+            tell_published([m for m in batch if m.pk in confirmed], began_at)
             # By raw SQL: the ORM would first collect what a cascade could reach, row by row.
             with connection.cursor() as cursor:
                 cursor.execute(

@@ -1,5 +1,6 @@
 """From paid to packed: the units leave the shelf, once."""
 
+import structlog
 from django.db import transaction
 from django.db.models.functions import Now
 
@@ -11,6 +12,8 @@ from orders.services.notification import announce
 from orders.services.timeline import WORKER, record_event
 from orders.states import FulfilmentStatus, OrderStatus
 from tasks.locks.held import HeldLease
+
+log = structlog.get_logger(__name__)
 
 
 def deduct_inventory(order_id: int, lease: HeldLease) -> None:
@@ -33,3 +36,4 @@ def deduct_inventory(order_id: int, lease: HeldLease) -> None:
         announce(Order.objects.get(pk=order_id), Notification.Kind.ORDER_CONFIRMED)
         stock.deduct_holds(order_id)
         metrics.order_packed()
+    log.info("order_packed")

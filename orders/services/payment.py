@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+import structlog
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
@@ -19,6 +20,9 @@ from orders.states import UNSETTLED_PAYMENTS, OrderStatus, PaymentStatus
 from tasks.errors import OutcomeUnknown, Permanent
 from tasks.locks.held import HeldLease
 from tasks.outbox import enqueue
+from tasks.spans import call_span
+
+log = structlog.get_logger(__name__)
 
 
 def open_payment(order: Order, card: Card, *, form_key: UUID) -> Payment:
@@ -87,10 +91,12 @@ def capture_payment(order_id: int, payment_id: int, lease: HeldLease) -> None:
     if payment.status not in UNSETTLED_PAYMENTS:
         return
     try:
-        result = get_gateway().capture(_request(payment))
+        with call_span("capture", order=payment.order.number, payment_id=payment_id):
+            result = get_gateway().capture(_request(payment))
     except OutcomeUnknown:
         _mark_unknown(payment, lease)
         raise
+    log.info("bank_answered", answer=type(result).__name__, payment_id=payment_id)
     # Whatever happens to the lease here, the money's fate can be asked for again under the key.
     lease.ensure()
     match result:

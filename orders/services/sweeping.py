@@ -105,11 +105,13 @@ def _resume(order: Order) -> bool:
             return False
         if order.status == OrderStatus.PAID:
             enqueue(task_names.DEDUCT_INVENTORY, {"order_id": order.pk}, subject=order.subject)
+            metrics.resumed(task_names.DEDUCT_INVENTORY)
         else:
             payment = Payment.objects.filter(order=order, status__in=UNSETTLED_PAYMENTS).first()
             if payment is None:
                 return False
             enqueue_capture(payment)
+            metrics.resumed(task_names.CAPTURE_PAYMENT)
         record_event(
             order.pk, "resumed", "Stood still; its next step was sent again.", actor=SWEEPER
         )
@@ -122,6 +124,7 @@ def _resend(notification: Notification) -> bool:
         if not seen.update(resumed_at=Now()) or _in_hand(f"notification:{notification.pk}"):
             return False
         enqueue_mail(notification)
+        metrics.resumed(task_names.SEND_NOTIFICATION)
         return True
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from celery._state import get_current_app
 from django.core.management.base import BaseCommand
 
+from tasks.metrics import exporter
 from tasks.relay import Relay
 
 
@@ -17,4 +18,5 @@ class Command(BaseCommand):
         relay = Relay(get_current_app())
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: relay.stop())
+        exporter.serve_if_wanted()
         relay.run()

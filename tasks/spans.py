@@ -76,6 +76,14 @@ def _made(endpoint: str) -> "Spans":
     return Spans(endpoint)
 
 
+def forget() -> None:
+    """Close what was made; the next span reads the settings again."""
+    spans = _spans() if _made.cache_info().currsize else None
+    _made.cache_clear()
+    if spans:
+        spans.close()
+
+
 @worker_process_shutdown.connect(dispatch_uid="tasks.spans")
 def send_the_rest(**_: Any) -> None:
     """A worker's child ends without Python's own farewells."""

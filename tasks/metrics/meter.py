@@ -73,13 +73,18 @@ class Meter:
                 raise ValueError(f"There is another metric named {kind.name}. Choose another name.")
 
     def count(self, name: str, labels: Labels = (), number: float = 1) -> None:
+        """Raises KeyError for a name that nobody declared."""
         series = name, labels
         with self._lock:
-            self._counts[series] = self._counts.get(series, 0) + number
+            before = self._counts.get(series)
+            if before is None:
+                _ = self._kinds[name]
+                before = 0
+            self._counts[series] = before + number
             self._stir()
 
     def observe(self, name: str, labels: Labels, value: float) -> None:
-        """Add one value to a histogram."""
+        """Add one value to a histogram. Raises KeyError as ``count``."""
         series = name, labels
         with self._lock:
             tally = self._tallies.get(series)
@@ -89,7 +94,9 @@ class Meter:
             self._stir()
 
     def set(self, name: str, labels: Labels, value: float) -> None:
+        """Say where a gauge stands now. Raises KeyError as ``count``."""
         with self._lock:
+            _ = self._kinds[name]
             self._levels[name, labels] = value
             self._stir()
 

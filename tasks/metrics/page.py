@@ -8,7 +8,12 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from tasks.metrics import platform, queues  # noqa: F401  # each registers what it has to tell
+from tasks.metrics import (  # each declares or registers what it has to tell
+    platform,  # noqa: F401
+    queues,  # noqa: F401
+    relay,  # noqa: F401
+    runs,  # noqa: F401
+)
 from tasks.metrics.processes import counted_by_all, write_out
 from tasks.metrics.sources import Sources
 

@@ -1,10 +1,9 @@
 """The page of a worker's or a relay's container."""
 
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
 
+import httpx
 import pytest
 from django.conf import LazySettings
 
@@ -21,16 +20,12 @@ def server(settings: LazySettings) -> Iterator[ThreadingHTTPServer]:
 
 
 def get(server: ThreadingHTTPServer, path: str, token: str = "") -> tuple[int, str]:
-    request = urllib.request.Request(
+    answer = httpx.get(
         f"http://127.0.0.1:{server.server_port}{path}",
         headers={"Authorization": f"Bearer {token}"} if token else {},
+        timeout=10,
     )
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, ""
+    return answer.status_code, answer.text
 
 
 def test_it_shows_what_was_counted_and_asks_nobody_else(server: ThreadingHTTPServer) -> None:

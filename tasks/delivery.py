@@ -1,5 +1,6 @@
 """What the platform knows about one delivered message."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +16,8 @@ HEADER = "outbox"
 class Delivery:
     """A message as a worker sees it. ``first_enqueued_at`` is None when beat sent it directly.
 
-    ``due_at`` is by the database's clock, ``published_at`` by the relay's; None when not told.
+    ``due_at`` is by the database's clock, ``published_at`` by the relay's; both in seconds since
+    1970, None when not told.
     """
 
     message_id: str
@@ -26,8 +28,8 @@ class Delivery:
     trace_id: str = ""
     first_enqueued_at: datetime | None = None
     worker: str = ""
-    due_at: datetime | None = None
-    published_at: datetime | None = None
+    due_at: float | None = None
+    published_at: float | None = None
 
     def age_seconds(self, now: datetime | None = None) -> float:
         if self.first_enqueued_at is None:
@@ -49,8 +51,8 @@ def headers_for(message: OutboxMessage) -> dict[str, Any]:
             "subject": message.subject,
             "trace_id": message.trace_id,
             "first_enqueued_at": message.first_enqueued_at.isoformat(),
-            "due_at": message.not_before.isoformat(),
-            "published_at": datetime.now(UTC).isoformat(),
+            "due_at": message.not_before.timestamp(),
+            "published_at": time.time(),
         }
     }
 
@@ -70,8 +72,8 @@ def read_delivery(
         trace_id=str(fields.get("trace_id", ""))[:64],
         first_enqueued_at=_moment(fields.get("first_enqueued_at")),
         worker=worker,
-        due_at=_moment(fields.get("due_at")),
-        published_at=_moment(fields.get("published_at")),
+        due_at=_seconds(fields.get("due_at")),
+        published_at=_seconds(fields.get("published_at")),
     )
 
 
@@ -82,3 +84,7 @@ def _moment(value: Any) -> datetime | None:
         return None
     # Without a zone it could not be compared with ours.
     return moment if moment.tzinfo else None
+
+
+def _seconds(value: Any) -> float | None:
+    return value if isinstance(value, float) else None

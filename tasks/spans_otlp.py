@@ -5,6 +5,7 @@ names the same span without telling the other, and the outbox needs no further c
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -54,9 +55,8 @@ class Spans:
     queue and are dropped."""
 
     def __init__(self, endpoint: str) -> None:
-        name = current_app.main or "django"
-        # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win over the name given here.
-        resource = Resource({SERVICE_NAME: name}).merge(Resource.create())
+        name = os.environ.get("OTEL_SERVICE_NAME") or current_app.main or "django"
+        resource = Resource.create({SERVICE_NAME: name})
         self._provider = TracerProvider(resource=resource, id_generator=_GivenIds())
         exporter = OTLPSpanExporter(
             endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=_TIMEOUT_SECONDS

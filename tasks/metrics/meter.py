@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -74,23 +75,22 @@ class Meter:
 
     def count(self, name: str, labels: Labels = (), number: float = 1) -> None:
         """Raises KeyError for a name that nobody declared."""
-        series = name, labels
         with self._lock:
-            before = self._counts.get(series)
-            if before is None:
-                _ = self._kinds[name]
-                before = 0
-            self._counts[series] = before + number
+            self._add((name, labels), number)
             self._stir()
 
     def observe(self, name: str, labels: Labels, value: float) -> None:
         """Add one value to a histogram. Raises KeyError as ``count``."""
-        series = name, labels
         with self._lock:
-            tally = self._tallies.get(series)
-            if tally is None:
-                tally = self._tallies[series] = Tally(self._kinds[name].bounds)
-            tally.add(value)
+            self._tally((name, labels)).add(value)
+            self._stir()
+
+    def record(self, counted: Series, observed: Iterable[tuple[Series, float]]) -> None:
+        """One count and some values of histograms at once, for what happens at every task."""
+        with self._lock:
+            self._add(counted, 1)
+            for series, value in observed:
+                self._tally(series).add(value)
             self._stir()
 
     def set(self, name: str, labels: Labels, value: float) -> None:
@@ -122,6 +122,19 @@ class Meter:
                     self._child(series).set(level)
             except Exception:  # a folder that is full or gone
                 logger.exception("metrics could not be written")
+
+    def _add(self, series: Series, number: float) -> None:
+        before = self._counts.get(series)
+        if before is None:
+            _ = self._kinds[series[0]]
+            before = 0
+        self._counts[series] = before + number
+
+    def _tally(self, series: Series) -> Tally:
+        tally = self._tallies.get(series)
+        if tally is None:
+            tally = self._tallies[series] = Tally(self._kinds[series[0]].bounds)
+        return tally
 
     def _stir(self) -> None:
         """See to it that somebody writes this down soon."""

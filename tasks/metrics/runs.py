@@ -1,7 +1,6 @@
 """What becomes of deliveries: how each run of a task ended, how long it took and had waited."""
 
 import time
-from datetime import UTC, datetime
 from types import TracebackType
 
 from celery.exceptions import Ignore, Reject, Retry
@@ -76,35 +75,33 @@ class counted:  # noqa: N801  # reads as a word of the language, like ``traced``
     """``with counted(delivery):`` counts one run by what leaves the block. A class, not a
     generator: it stands around every task."""
 
-    __slots__ = ("_began", "_delivery", "_meter")
+    __slots__ = ("_began", "_delivery", "_meter", "_started_at")
 
     def __init__(self, delivery: Delivery, meter: Meter = METER) -> None:
         self._delivery = delivery
         self._meter = meter
 
     def __enter__(self) -> None:
+        self._started_at = time.time()
         self._began = time.perf_counter()
-        due, published = self._delivery.due_at, self._delivery.published_at
-        if due is not None:
-            task = (self._delivery.task,)
-            self._meter.observe("task_delay_seconds", task, _seconds(due, datetime.now(UTC)))
-            if published is not None:
-                self._meter.observe("outbox_delay_seconds", task, _seconds(due, published))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
         seconds = time.perf_counter() - self._began
-        outcome = outcome_of(error)
-        task = (self._delivery.task,)
-        self._meter.count("task_runs", (*task, outcome))
-        self._meter.observe("task_run_seconds", task, seconds)
+        delivery = self._delivery
+        labels = (delivery.task,)
+        outcome = SUCCEEDED if error is None else outcome_of(error)
+        observed = [(("task_run_seconds", labels), seconds)]
         if outcome in (SUCCEEDED, DEAD_LETTER):
-            self._meter.observe("task_attempts", task, self._delivery.attempt)
+            observed.append((("task_attempts", labels), delivery.attempt))
+        due_at, published_at = delivery.due_at, delivery.published_at
+        # Never below zero: two moments were read from the clocks of two machines.
+        if due_at is not None:
+            observed.append((("task_delay_seconds", labels), max(0.0, self._started_at - due_at)))
+            if published_at is not None:
+                delay = max(0.0, published_at - due_at)
+                observed.append((("outbox_delay_seconds", labels), delay))
+        self._meter.record(("task_runs", (delivery.task, outcome)), observed)
         if outcome == DEAD_LETTER:
             self._meter.flush()
-
-
-def _seconds(earlier: datetime, later: datetime) -> float:
-    """Never below zero: the two were read from the clocks of two machines."""
-    return max(0.0, (later - earlier).total_seconds())

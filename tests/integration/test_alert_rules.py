@@ -48,8 +48,10 @@ def names_in(expression: str) -> set[str]:
 def counted() -> Iterator[str]:
     """Names as the page has them, for all that is declared."""
     for kind in METER._kinds.values():
-        yield from histogram(kind.name) if kind.bounds else ()
-        yield kind.name if kind.live else f"{kind.name}_total"
+        if kind.bounds:
+            yield from histogram(kind.name)
+        else:
+            yield kind.name if kind.live else f"{kind.name}_total"
     for name in lock_metrics._HISTOGRAMS:
         yield from histogram(name)
     yield from (f"{name}_total" for name in lock_metrics._COUNTERS)

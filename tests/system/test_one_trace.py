@@ -1,4 +1,4 @@
-"""One order in the logs of all processes, found by its trace id; and that they all do their work."""
+"""One order in the logs of all processes, found by its trace id; and their heartbeats."""
 
 import json
 import subprocess

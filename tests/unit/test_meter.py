@@ -9,6 +9,8 @@ from prometheus_client import CollectorRegistry
 from tasks.metrics.meter import Kind, Meter
 from tests.contract.waiting import wait_until
 
+# The same file holds the numbers of all registries of a process where PROMETHEUS_MULTIPROC_DIR is
+# set, so each test counts for somebody else.
 KINDS = (
     Kind("told", "A counter.", ("who",)),
     Kind("took_seconds", "A histogram.", ("who",), (1, 2)),

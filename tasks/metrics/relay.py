@@ -9,9 +9,7 @@ _MOST_REASONS = 10
 
 KINDS = (
     Kind("relay_batch_messages", "Messages claimed by one round of the relay.", (), _BATCH),
-    Kind(
-        "relay_confirm_seconds", "One batch from the first send to the last confirm.", (), _CONFIRM
-    ),
+    Kind("relay_confirm_seconds", "A batch, first send to last confirm.", (), _CONFIRM),
     Kind("relay_published", "Messages that the broker confirmed."),
     Kind("relay_refused", "Messages that the broker did not take, by reason.", ("reason",)),
     Kind("relay_blocked", "1 while RabbitMQ lets nobody publish (memory or disk).", live="max"),

@@ -102,6 +102,8 @@ METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 METRICS_PORT = env.whole("METRICS_PORT", 0, low=0, high=65_535)
 # prometheus_client reads the variable itself, before there are settings.
 PROMETHEUS_MULTIPROC_DIR = env.text("PROMETHEUS_MULTIPROC_DIR", "")
+# Each process has its own; the check (python -m tasks.heartbeat) reads the variable itself.
+HEARTBEAT_FILE = env.text("HEARTBEAT_FILE", "")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 262_144
 CSRF_FAILURE_VIEW = "shop.views.errors.csrf_failure"
 

@@ -28,11 +28,6 @@ class Heartbeat:
         self._path = path
         self._touched_at = float("-inf")
 
-    @classmethod
-    def of_this_process(cls) -> "Heartbeat":
-        """The file that HEARTBEAT_FILE names; each process has its own."""
-        return cls(os.environ.get("HEARTBEAT_FILE", ""))
-
     def touch(self) -> None:
         """Never raises OSError: a full disk is no reason to stop the work."""
         now = time.monotonic()

@@ -4,6 +4,7 @@ from typing import Any
 
 from celery import bootsteps
 from celery.beat import PersistentScheduler
+from django.conf import settings
 
 from tasks.heartbeat import TOUCH_EVERY_SECONDS, Heartbeat
 
@@ -17,7 +18,7 @@ class ConsumerHeartbeat(bootsteps.StartStopStep):
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def start(self, parent: Any) -> None:
-        heartbeat = Heartbeat.of_this_process()
+        heartbeat = Heartbeat(settings.HEARTBEAT_FILE)
         heartbeat.touch()
         self._entry = parent.timer.call_repeatedly(TOUCH_EVERY_SECONDS, heartbeat.touch)
 
@@ -31,7 +32,7 @@ class HeartbeatScheduler(PersistentScheduler):
     """Celery's own scheduler, whose every look at the schedule touches the file."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._heartbeat = Heartbeat.of_this_process()
+        self._heartbeat = Heartbeat(settings.HEARTBEAT_FILE)
         super().__init__(*args, **kwargs)
 
     def tick(self, *args: Any, **kwargs: Any) -> float:

@@ -50,7 +50,7 @@ class Relay:
 
     def run(self) -> None:
         """Publish until stopped. Waits longer the longer there is nothing to do."""
-        heartbeat = Heartbeat.of_this_process()
+        heartbeat = Heartbeat(settings.HEARTBEAT_FILE)
         pause = _POLL_MIN_SECONDS
         while not self._stop.is_set():
             heartbeat.touch()

@@ -34,7 +34,12 @@ def worker(folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
     ]
     process = subprocess.Popen(
         command,
-        env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder), "REMAP_SIGTERM": "SIGQUIT"},
+        env={
+            **os.environ,
+            "PROMETHEUS_MULTIPROC_DIR": str(folder),
+            "HEARTBEAT_FILE": str(folder / "heartbeat"),
+            "REMAP_SIGTERM": "SIGQUIT",
+        },
     )
     try:
         yield process
@@ -81,6 +86,7 @@ def test_runs_are_counted_once_whatever_becomes_of_the_processes(
     send(path, MESSAGES, channel_to_broker)
     with worker(folder):
         wait_until(lambda: lines(path) >= MESSAGES // 2, seconds=START_SECONDS)
+    assert (folder / "heartbeat").exists()
     # Told to stop with messages left: what ran has been counted, the rest went back.
     assert counted(folder, "task_runs_total", outcome="succeeded") == lines(path)
     with worker(folder):

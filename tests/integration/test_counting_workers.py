@@ -37,7 +37,7 @@ def worker(folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
         env={
             **os.environ,
             "PROMETHEUS_MULTIPROC_DIR": str(folder),
-            "HEARTBEAT_FILE": str(folder / "heartbeat"),
+            "HEARTBEAT_FILE": str(folder.with_name("heartbeat")),
             "REMAP_SIGTERM": "SIGQUIT",
         },
     )
@@ -86,7 +86,7 @@ def test_runs_are_counted_once_whatever_becomes_of_the_processes(
     send(path, MESSAGES, channel_to_broker)
     with worker(folder):
         wait_until(lambda: lines(path) >= MESSAGES // 2, seconds=START_SECONDS)
-    assert (folder / "heartbeat").exists()
+    assert (tmp_path / "heartbeat").exists()
     # Told to stop with messages left: what ran has been counted, the rest went back.
     assert counted(folder, "task_runs_total", outcome="succeeded") == lines(path)
     with worker(folder):

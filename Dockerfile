@@ -2,8 +2,8 @@
 FROM python:3.12-slim AS application
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1
 WORKDIR /srv/app
-COPY requirements.txt constraints.txt ./
-RUN pip install -r requirements.txt -c constraints.txt
+COPY requirements.txt requirements-otel.txt constraints.txt ./
+RUN pip install -r requirements.txt -r requirements-otel.txt -c constraints.txt
 # Volumes take their owner from the folder they are mounted on.
 RUN useradd --system --home-dir /srv --shell /usr/sbin/nologin app \
     && install -d -o app -g app /srv/static /srv/mail /srv/beat

@@ -40,7 +40,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "tasks.tracing.TraceMiddleware",
+    "tasks.trace_middleware.TraceMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -98,8 +98,12 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_REDIRECT_EXEMPT = [r"^metrics$"]
 # Empty: only this machine may read /metrics.
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")
+# Workers and relay answer /metrics on this port, where containers share no folder. 0: they do not.
+METRICS_PORT = env.whole("METRICS_PORT", 0, low=0, high=65_535)
 # prometheus_client reads the variable itself, before there are settings.
 PROMETHEUS_MULTIPROC_DIR = env.text("PROMETHEUS_MULTIPROC_DIR", "")
+# Each process has its own; the check (python -m tasks.heartbeat) reads the variable itself.
+HEARTBEAT_FILE = env.text("HEARTBEAT_FILE", "")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 262_144
 CSRF_FAILURE_VIEW = "shop.views.errors.csrf_failure"
 
@@ -232,6 +236,9 @@ CELERY_BROKER_CHANNEL_ERROR_RETRY = True
 CELERY_BROKER_CONNECTION_TIMEOUT = 5
 CELERY_BROKER_HEARTBEAT = 10
 CELERY_TIMEZONE = TIME_ZONE
+CELERY_BEAT_SCHEDULER = "tasks.heartbeat_celery:HeartbeatScheduler"
+# Beat looks up at least so often, or its heartbeat would depend on the schedule.
+CELERY_BEAT_MAX_LOOP_INTERVAL = 10
 CELERY_BEAT_SCHEDULE = {
     name: {
         "task": name,
@@ -252,6 +259,8 @@ CELERY_BEAT_SCHEDULE = {
 UNFOLD = unfold(SHOP_NAME, FLOWER_URL)
 
 # -- logs ---------------------------------------------------------------------
+# Empty: no spans, and no package of OpenTelemetry is loaded.
+OTEL_EXPORTER_OTLP_ENDPOINT = env.url("OTEL_EXPORTER_OTLP_ENDPOINT", ("http", "https"), "")
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()
 if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
     raise ImproperlyConfigured(f"LOG_LEVEL={LOG_LEVEL} is no level: DEBUG, INFO, WARNING or ERROR.")

@@ -3,7 +3,8 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from tasks import health, metrics
+from tasks import health
+from tasks.metrics import page as metrics
 
 urlpatterns = [
     path("admin/", admin.site.urls),

@@ -6,4 +6,6 @@ class OrdersConfig(AppConfig):
     verbose_name = "Orders"
 
     def ready(self) -> None:
-        import orders.checks  # noqa: F401, PLC0415  # registers the checks once apps are loaded
+        # Each registers what it has, once the models are loaded.
+        import orders.checks  # noqa: PLC0415
+        import orders.metrics  # noqa: F401, PLC0415

@@ -23,8 +23,10 @@ from tasks.guard import MAX_HOLD_SECONDS, single_flight
 from tasks.lease_key import LeaseKey
 from tasks.locks.holder import describe_here
 from tasks.locks.metrics import METRICS
+from tasks.metrics.runs import counted
 from tasks.outbox import enqueue
 from tasks.retry import GiveUp, RetryIn, RetryPolicy
+from tasks.spans import run_span
 from tasks.storable import storable
 from tasks.tracing import traced
 
@@ -88,6 +90,8 @@ class PlatformTask(Task[Any, Any]):
         with (
             traced(delivery.trace_id, task=self.name, subject=delivery.subject),
             at_hand(delivery),
+            run_span(delivery),
+            counted(delivery),
         ):
             try:
                 return self._guarded(*args, **kwargs)
@@ -113,9 +117,9 @@ class PlatformTask(Task[Any, Any]):
 
     def _skip(self, error: Exception) -> NoReturn:
         if isinstance(error, LeaseBusy):
-            raise Ignore  # another sweep is at it, which is all that this one wanted
+            raise Ignore from error  # another sweep is at it, which is all that this one wanted
         log.error("sweep_failed", exc_info=error)
-        raise Ignore
+        raise Ignore from error
 
     def _settle(self, delivery: Delivery, error: Exception) -> NoReturn:
         decision = self.policy.decide(error, delivery.attempt, delivery.age_seconds())

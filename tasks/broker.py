@@ -83,7 +83,9 @@ def _vhost() -> str:
     return quote(unquote(urlsplit(settings.BROKER_URL).path.lstrip("/")) or "/", safe="")
 
 
-def management(method: str, path: str, body: object = None) -> Any:
+def management(
+    method: str, path: str, body: object = None, *, timeout_seconds: float = _TIMEOUT_SECONDS
+) -> Any:
     """One call of RabbitMQ's management API; its JSON answer or None. Raises BrokerUnavailable."""
     if not settings.BROKER_API_URL:
         raise BrokerUnavailable(
@@ -102,7 +104,7 @@ def management(method: str, path: str, body: object = None) -> Any:
         },
     )
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=timeout_seconds) as answer:  # noqa: S310
             text = answer.read()
             return json.loads(text) if text else None
     except urllib.error.HTTPError as error:

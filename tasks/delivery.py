@@ -1,5 +1,6 @@
 """What the platform knows about one delivered message."""
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -8,8 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from django.utils.dateparse import parse_datetime
-
 from tasks.models import OutboxMessage
 
 HEADER = "outbox"
@@ -17,7 +16,11 @@ HEADER = "outbox"
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message as a worker sees it. ``first_enqueued_at`` is None when beat sent it directly."""
+    """A message as a worker sees it. ``first_enqueued_at`` is None when beat sent it directly.
+
+    ``due_at`` is by the database's clock, ``published_at`` by the relay's; both in seconds since
+    1970, None when not told.
+    """
 
     message_id: str
     task: str
@@ -28,6 +31,8 @@ class Delivery:
     trace_id: str = ""
     first_enqueued_at: datetime | None = None
     worker: str = ""
+    due_at: float | None = None
+    published_at: float | None = None
 
     def age_seconds(self, now: datetime | None = None) -> float:
         if self.first_enqueued_at is None:
@@ -50,6 +55,8 @@ def headers_for(message: OutboxMessage) -> dict[str, Any]:
             "subject": message.subject,
             "trace_id": message.trace_id,
             "first_enqueued_at": message.first_enqueued_at.isoformat(),
+            "due_at": message.not_before.timestamp(),
+            "published_at": time.time(),
         }
     }
 
@@ -77,10 +84,6 @@ def read_delivery(
 ) -> Delivery:
     """Parse tolerantly: a field that is missing or strange must not lose the message."""
     fields = header if isinstance(header, Mapping) else {}
-    try:
-        first = parse_datetime(str(fields.get("first_enqueued_at", "")))
-    except ValueError:
-        first = None
     return Delivery(
         message_id=message_id,
         task=task,
@@ -89,10 +92,25 @@ def read_delivery(
         attempt=_from_1(fields.get("attempt")),
         schema_version=_from_1(fields.get("schema_version")),
         trace_id=str(fields.get("trace_id", ""))[:64],
-        first_enqueued_at=first,
+        first_enqueued_at=_moment(fields.get("first_enqueued_at")),
         worker=worker,
+        due_at=_seconds(fields.get("due_at")),
+        published_at=_seconds(fields.get("published_at")),
     )
 
 
 def _from_1(value: Any) -> int:
     return value if isinstance(value, int) and value >= 1 else 1
+
+
+def _moment(value: Any) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
+    # Without a zone it could not be compared with ours.
+    return moment if moment.tzinfo else None
+
+
+def _seconds(value: Any) -> float | None:
+    return value if isinstance(value, float) else None

@@ -182,6 +182,8 @@ def _entries(table: dict[str, Any]) -> bytes:
             parts.append(_entry(b"S", name.encode(), value.encode()))
         elif type(value) is dict:
             parts.append(_entry(b"F", name.encode(), _entries(value)))
+        elif type(value) is float:
+            parts.append(_moment_entry(name.encode(), value))
         elif type(value) is int:
             parts.append(_number_entry(name, value))  # attempts and versions, mostly 1
         else:
@@ -192,6 +194,10 @@ def _entries(table: dict[str, Any]) -> bytes:
 @lru_cache(maxsize=256)
 def _number_entry(name: str, value: int) -> bytes:
     return _plain_entries({name: value})
+
+
+def _moment_entry(name: bytes, value: float) -> bytes:
+    return b"".join((struct.pack("B", len(name)), name, b"d", struct.pack(">d", value)))
 
 
 def _plain_entries(table: dict[str, Any]) -> bytes:

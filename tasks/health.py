@@ -1,10 +1,15 @@
 """Whether this process lives, and whether it should get traffic."""
 
+import threading
+import time
+
+from celery import current_app
 from django.core.cache import cache
 from django.db import Error as DatabaseTrouble
 from django.db import connection
-from django.db.models import Min
-from django.db.models.functions import Now
+from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Count, ExpressionWrapper, F, FloatField, Max
+from django.db.models.functions import Extract, Now
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -13,6 +18,8 @@ from tasks.models import DeadLetter, OutboxMessage
 
 # Orders are taken while the broker is away, so a long outbox is a warning, not a reason to close.
 _OUTBOX_OLD_SECONDS = 60
+_BROKER_TIMEOUT_SECONDS = 1.0
+_KEEP_SECONDS = 5.0
 
 
 @never_cache
@@ -25,33 +32,112 @@ def alive(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def ready(request: HttpRequest) -> HttpResponse:
-    """200 when orders can be taken, 503 when PostgreSQL is away. Warnings do not close the shop."""
+    """200 when orders can be taken. 503 when PostgreSQL is away, or older than this code.
+
+    Warnings do not close the shop. ``checks`` says of each part whether it does its work.
+    """
     try:
+        if pending := PENDING_MIGRATIONS():
+            problem = (
+                f"{pending} migrations are not applied: the database is older than this code. "
+                "Run 'manage.py migrate'."
+            )
+            return _closed(problem, {"database": True, "migrations": False})
         waiting, oldest_seconds = _outbox()
         dead = DeadLetter.objects.filter(status=DeadLetter.Status.OPEN).count()
     except DatabaseTrouble as error:
         problem = f"PostgreSQL does not answer ({type(error).__name__})."
-        return JsonResponse({"status": "closed", "problems": [problem]}, status=503)
+        return _closed(problem, {"database": False})
+    checks = {
+        "database": True,
+        "migrations": True,
+        "cache": _cache_answers(),
+        "broker": BROKER_ANSWERS(),
+        "outbox": oldest_seconds <= _OUTBOX_OLD_SECONDS,
+    }
     warnings = []
-    if oldest_seconds > _OUTBOX_OLD_SECONDS:
+    if not checks["outbox"]:
         warnings.append(
             f"The oldest of {waiting} outbox messages is due for {oldest_seconds:.0f} s. "
             "Is the relay running, and RabbitMQ?"
         )
+    if not checks["broker"]:
+        warnings.append("RabbitMQ does not answer. Orders are taken and wait in the outbox.")
+    if not checks["cache"]:
+        warnings.append("The cache does not answer; pages are slower.")
     if dead:
         warnings.append(f"{dead} dead letters wait for a person in the admin.")
-    cache.set("readyz", 1, timeout=5)
-    if cache.get("readyz") is None:
-        warnings.append("The cache does not answer; pages are slower.")
     return JsonResponse(
-        {"status": "ready", "warnings": warnings, "outbox": {"due": waiting}}, status=200
+        {
+            "status": "ready",
+            "checks": checks,
+            "warnings": warnings,
+            "outbox": {"due": waiting, "oldest_seconds": round(oldest_seconds, 1)},
+        }
     )
 
 
+def _closed(problem: str, checks: dict[str, bool]) -> HttpResponse:
+    return JsonResponse({"status": "closed", "checks": checks, "problems": [problem]}, status=503)
+
+
 def _outbox() -> tuple[int, float]:
+    """(rows that are due, age of the oldest in seconds) by the database's clock."""
+    age = ExpressionWrapper(Extract(Now() - F("not_before"), "epoch"), output_field=FloatField())
     due = OutboxMessage.objects.filter(not_before__lte=Now())
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT now()")
-        (now,) = cursor.fetchone()
-    oldest = due.aggregate(oldest=Min("not_before"))["oldest"]
-    return due.count(), (now - oldest).total_seconds() if oldest else 0.0
+    row = due.aggregate(number=Count("pk"), oldest=Max(age))
+    return row["number"], row["oldest"] or 0.0
+
+
+def _cache_answers() -> bool:
+    cache.set("readyz", 1, timeout=5)
+    return cache.get("readyz") is not None
+
+
+class BrokerAnswers:
+    """Whether RabbitMQ lets us in; asked at most every few seconds and for a second or two."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._asked_at = float("-inf")
+        self._answer = False
+
+    def __call__(self) -> bool:
+        with self._lock:
+            if time.monotonic() - self._asked_at > _KEEP_SECONDS:
+                self._answer = self._ask()
+                self._asked_at = time.monotonic()
+            return self._answer
+
+    @staticmethod
+    def _ask() -> bool:
+        link = current_app.connection_for_write(connect_timeout=_BROKER_TIMEOUT_SECONDS)
+        try:
+            link.connect()
+        except Exception:  # noqa: BLE001  # whatever it is, it is not there
+            return False
+        finally:
+            # collect, not release: a broker that does not answer must not hold us in a farewell
+            link.collect(socket_timeout=_BROKER_TIMEOUT_SECONDS)
+        return True
+
+
+class PendingMigrations:
+    """How many migrations of this code the database has not had. Once none, none for ever: a
+    process's code does not change, and reading it costs some milliseconds."""
+
+    def __init__(self) -> None:
+        self._none = False
+
+    def __call__(self) -> int:
+        """Raises django.db.Error."""
+        if self._none:
+            return 0
+        executor = MigrationExecutor(connection)
+        pending = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+        self._none = not pending
+        return pending
+
+
+BROKER_ANSWERS = BrokerAnswers()
+PENDING_MIGRATIONS = PendingMigrations()

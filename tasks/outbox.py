@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 
 from tasks.arguments import check_arguments
 from tasks.models import OutboxMessage
+from tasks.spans import enqueued
 from tasks.tracing import current_trace_id
 
 
@@ -93,6 +94,7 @@ def _due(delay_seconds: float, not_before: datetime | None) -> Any:
 
 def _add(message: OutboxMessage) -> OutboxMessage:
     message.save(force_insert=True)
+    enqueued(message)
     return message
 
 
@@ -110,6 +112,8 @@ def _join_or_add(message: OutboxMessage) -> OutboxMessage:
         [message.dedupe_key],
     )
     for row in waiting:
+        if row.pk == message.pk:
+            enqueued(message)
         return row
     message.dedupe_key = ""
     return _add(message)

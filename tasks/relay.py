@@ -8,6 +8,7 @@ publishes twice, by design; it never loses.
 """
 
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,8 +20,10 @@ from django.db import close_old_connections, transaction
 
 from tasks import claim
 from tasks.clock import SYSTEM_CLOCK
+from tasks.heartbeat import Heartbeat
 from tasks.models import OutboxMessage
 from tasks.pace import pause_seconds
+from tasks.published import tell_published
 from tasks.publisher import BatchPublisher, BrokerBlocked, PublishFailed, Settled
 from tasks.relay_observer import SILENT_RELAY_OBSERVER, RelayObserver
 from tasks.settling import settle
@@ -47,6 +50,7 @@ class Relay:
     def __init__(self, app: Celery, observer: RelayObserver = SILENT_RELAY_OBSERVER) -> None:
         self._clock = SYSTEM_CLOCK
         self._observer = observer
+        self._heartbeat = Heartbeat(settings.HEARTBEAT_FILE)
         self._publisher = BatchPublisher(
             app,
             confirm_timeout_seconds=settings.RELAY_CONFIRM_TIMEOUT_SECONDS,
@@ -63,6 +67,7 @@ class Relay:
     def run(self) -> None:
         """Publish until stopped. Waits longer the longer there is nothing to do."""
         while not self._stop.is_set():
+            self._heartbeat.touch()
             try:
                 pause = self._turn()
             except BrokerBlocked:
@@ -85,6 +90,7 @@ class Relay:
         due = self._claim.next_due_seconds()
         if due is not None and due <= 0:
             while self.run_once().claimed == settings.RELAY_BATCH_SIZE:
+                self._heartbeat.touch()
                 if self._stop.is_set():
                     break
         now = self._clock.monotonic()
@@ -117,6 +123,8 @@ class Relay:
         if settled.confirmed or settled.unpublishable:
             self._worked_at = now
         self._observer.batch(len(batch), len(settled.confirmed), seconds)
+        confirmed = [message for message in batch if message.pk in settled.confirmed]
+        tell_published(confirmed, time.time() - seconds)
         for message_id, bad in settled.unpublishable.items():
             self._observer.refused(bad.kind)
             log.error("unpublishable", message_id=str(message_id), kind=bad.kind, reason=bad.reason)
@@ -145,6 +153,7 @@ class Relay:
         """Try to connect until it works. The database is not touched, and no attempt counted."""
         log.warning("relay_waits", error=str(error))
         while not self._stop.wait(_OUTAGE_PAUSE_SECONDS):
+            self._heartbeat.touch()
             try:
                 self._publisher.open()
             except Exception as still:  # noqa: BLE001  # whatever keeps us from connecting
@@ -156,6 +165,7 @@ class Relay:
     def _wait_until_unblocked(self) -> None:
         """The rows are free again meanwhile; the broker tells us on this connection."""
         while self._publisher.blocked and not self._stop.is_set():
+            self._heartbeat.touch()
             self._publisher.tend(_OUTAGE_PAUSE_SECONDS)
 
     def _say_blocked(self, is_blocked: bool) -> None:

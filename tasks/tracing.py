@@ -5,17 +5,13 @@ again when a worker takes the message.
 """
 
 import logging
-import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import structlog
-from django.http import HttpRequest, HttpResponse
 from structlog.contextvars import bound_contextvars, get_contextvars, merge_contextvars
-
-_ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 _SHARED: list[structlog.typing.Processor] = [
     merge_contextvars,
@@ -57,17 +53,3 @@ def traced(trace_id: str, **names: Any) -> Iterator[None]:
     """Bind the id (a new one when empty) and further names to every log line inside."""
     with bound_contextvars(trace_id=trace_id or uuid.uuid4().hex, **names):
         yield
-
-
-class TraceMiddleware:
-    """Gives each request a trace id, or takes the one that a proxy in front has given it."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        given = request.headers.get("X-Request-Id", "")
-        with traced(given if _ACCEPTABLE.fullmatch(given) else ""):
-            response = self.get_response(request)
-            response["X-Request-Id"] = current_trace_id()
-            return response

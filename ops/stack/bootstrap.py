@@ -17,7 +17,10 @@ VENV = CHECKOUT / ".venv"
 PYTHON = VENV / "bin" / "python"
 # Written last: an installation that was interrupted leaves no stamp and is done again.
 STAMP = VENV / ".requirements"
-REQUIREMENTS = ("requirements.txt", "requirements-dev.txt", "constraints.txt")
+REQUIREMENTS = (
+    *("requirements.txt", "requirements-otel.txt", "requirements-dev.txt"),
+    "constraints.txt",
+)
 
 
 def main() -> None:

@@ -19,6 +19,8 @@ WORKER_QUEUES = {
     "worker-notification": "orders.notification",
     "worker-maintenance": "orders.maintenance",
 }
+# These tell by a file that they do their work; the others answer over the network.
+HEARTBEATS = ("relay", *WORKER_QUEUES, "beat")
 APPLICATION = ("web", "relay", *WORKER_QUEUES, "beat", "flower")
 ALL = (*SERVERS, *APPLICATION)
 PROGRAM_OF = {
@@ -106,8 +108,9 @@ def _server(name: str, layout: Layout, ports: Mapping[str, int], fresh: bool) ->
 def _application(
     name: str, layout: Layout, ports: Mapping[str, int]
 ) -> tuple[list[str], dict[str, str]]:
+    heartbeat = {"HEARTBEAT_FILE": str(layout.data(f"heartbeat-{name}"))}
     if name in WORKER_QUEUES:
-        return _worker(name), {"REMAP_SIGTERM": "SIGQUIT"}
+        return _worker(name), {"REMAP_SIGTERM": "SIGQUIT", **heartbeat}
     celery = ["python", "-m", "celery", "-A", "config"]
     commands = {
         "sandbox": _granian("asgi", "ops.sandbox.app:app", ports["sandbox"], 1),
@@ -129,7 +132,7 @@ def _application(
         ],
         "flower": [*celery, "flower"],
     }
-    return commands[name], {}
+    return commands[name], heartbeat if name in HEARTBEATS else {}
 
 
 def _granian(interface: str, target: str, port: int, workers: int) -> list[str]:

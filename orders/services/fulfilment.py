@@ -1,8 +1,10 @@
 """From paid to packed: the units leave the shelf, once."""
 
+import structlog
 from django.db import transaction
 from django.db.models.functions import Now
 
+from orders import metrics
 from orders.locks import claim_order, fenced_update
 from orders.models import Notification, Order
 from orders.services import stock
@@ -10,6 +12,8 @@ from orders.services.notification import announce
 from orders.services.timeline import WORKER, record_event
 from orders.states import FulfilmentStatus, OrderStatus
 from tasks.locks.held import HeldLease
+
+log = structlog.get_logger(__name__)
 
 
 def deduct_inventory(order_id: int, lease: HeldLease) -> None:
@@ -31,3 +35,5 @@ def deduct_inventory(order_id: int, lease: HeldLease) -> None:
         record_event(order_id, "packed", "Packed from stock.", actor=WORKER)
         announce(Order.objects.get(pk=order_id), Notification.Kind.ORDER_CONFIRMED)
         stock.deduct_holds(order_id)
+        metrics.order_packed()
+    log.info("order_packed")

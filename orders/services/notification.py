@@ -1,17 +1,21 @@
 """Mails owed to shoppers: the debt is a row, written with its cause; sending pays it."""
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from orders import task_names
+from orders import metrics, task_names
 from orders.gateways.mailer import Mail, send_mail
 from orders.models import Notification, Order
 from orders.services.timeline import WORKER, record_event
 from tasks.locks.held import HeldLease
 from tasks.outbox import enqueue
+from tasks.spans import call_span
+
+log = structlog.get_logger(__name__)
 
 
 def announce(order: Order, kind: Notification.Kind, *, cause: str = "") -> None:
@@ -46,7 +50,8 @@ def send_notification(notification_id: int, lease: HeldLease) -> None:
         return
     mail = _render(notification)
     lease.ensure()
-    send_mail(mail)
+    with call_span("send mail", order=notification.order.number, kind=notification.kind):
+        send_mail(mail)
     with transaction.atomic():
         sent = Notification.objects.filter(
             pk=notification_id, status=Notification.Status.PENDING
@@ -60,6 +65,8 @@ def send_notification(notification_id: int, lease: HeldLease) -> None:
         if sent:
             kind = notification.get_kind_display()
             record_event(notification.order_id, "mailed", f"Mail sent: {kind}.", actor=WORKER)
+            metrics.mail_sent(notification.kind)
+    log.info("mail_sent", order=notification.order.subject, kind=notification.kind)
 
 
 def _render(notification: Notification) -> Mail:

@@ -2,10 +2,11 @@
 
 from uuid import UUID
 
+import structlog
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from orders import task_names
+from orders import metrics, task_names
 from orders.errors import NotPayable
 from orders.gateways.chosen import get_gateway
 from orders.gateways.payment import Captured, CaptureRequest, Declined
@@ -19,6 +20,9 @@ from orders.states import UNSETTLED_PAYMENTS, OrderStatus, PaymentStatus
 from tasks.errors import OutcomeUnknown, Permanent
 from tasks.locks.held import HeldLease
 from tasks.outbox import enqueue
+from tasks.spans import call_span
+
+log = structlog.get_logger(__name__)
 
 
 def open_payment(order: Order, card: Card, *, form_key: UUID) -> Payment:
@@ -87,10 +91,12 @@ def capture_payment(order_id: int, payment_id: int, lease: HeldLease) -> None:
     if payment.status not in UNSETTLED_PAYMENTS:
         return
     try:
-        result = get_gateway().capture(_request(payment))
+        with call_span("capture", order=payment.order.number, payment_id=payment_id):
+            result = get_gateway().capture(_request(payment))
     except OutcomeUnknown:
         _mark_unknown(payment, lease)
         raise
+    log.info("bank_answered", answer=type(result).__name__, payment_id=payment_id)
     # Whatever happens to the lease here, the money's fate can be asked for again under the key.
     lease.ensure()
     match result:
@@ -187,6 +193,7 @@ def _close(payment: Payment, status: PaymentStatus, **changes: str) -> None:
             f"Payment {payment.pk} is settled already, but its order was waiting. "
             "Run 'manage.py audit' and look at the order's timeline before redriving."
         )
+    metrics.payment_settled(status)
 
 
 def _refuse_if_open(payment: Payment, answer: str) -> None:

@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
+import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from orders import selectors
+from orders import metrics, selectors
 from orders.errors import EmptyOrder, OutOfStock, UnknownSku
 from orders.locked import honest_about_locks
 from orders.models import Order, OrderLine
@@ -18,6 +19,8 @@ from orders.services import stock
 from orders.services.cards import Card
 from orders.services.timeline import SHOPPER, record_event
 from tasks.tracing import current_trace_id
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +70,15 @@ def place_order(command: PlaceOrder) -> Order:
         return existing
     try:
         with honest_about_locks(), transaction.atomic():
-            return _place(command)
+            order = _place(command)
     except IntegrityError:
         # A twin of this request committed first: the unique key made us wait for it, then refused.
         winner = selectors.order_by_key(command.idempotency_key)
         if winner is None:
             raise
         return winner
+    log.info("order_placed", subject=order.subject, number=order.number)
+    return order
 
 
 def _place(command: PlaceOrder) -> Order:
@@ -92,6 +97,7 @@ def _place(command: PlaceOrder) -> Order:
     record_event(order.pk, "placed", "Order received.", actor=SHOPPER)
     # Last before the commit, so that the row of a hot SKU is locked for the shortest time.
     stock.hold_lines(order)
+    metrics.order_placed()
     return order
 
 

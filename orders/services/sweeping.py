@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from orders import task_names
+from orders import metrics, task_names
 from orders.locks import move_order
 from orders.models import Notification, Order, Payment
 from orders.services import stock
@@ -45,6 +45,7 @@ def _expire(order: Order) -> bool:
             )
             announce(order, Notification.Kind.ORDER_EXPIRED)
             stock.release_holds(order.pk)
+            metrics.order_expired()
     return moved
 
 
@@ -77,11 +78,13 @@ def _resume(order: Order) -> bool:
     with transaction.atomic():
         if order.status == OrderStatus.PAID:
             enqueue(task_names.DEDUCT_INVENTORY, {"order_id": order.pk}, subject=order.subject)
+            metrics.resumed(task_names.DEDUCT_INVENTORY)
         else:
             payment = Payment.objects.filter(order=order, status__in=UNSETTLED_PAYMENTS).first()
             if payment is None:
                 return False
             enqueue_capture(payment)
+            metrics.resumed(task_names.CAPTURE_PAYMENT)
         record_event(
             order.pk, "resumed", "Stood still; its next step was sent again.", actor=SWEEPER
         )
@@ -93,4 +96,5 @@ def _resend(notification: Notification) -> bool:
         return False
     with transaction.atomic():
         enqueue_mail(notification)
+        metrics.resumed(task_names.SEND_NOTIFICATION)
     return True

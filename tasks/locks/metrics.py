@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, TypeVar
 
-from tasks.locks.tally import Families, Tally
+from tasks.tally import Families, Tally
 
 GRANTED = "granted"
 BUSY = "busy"

@@ -19,6 +19,7 @@ def test_what_the_relay_writes_a_worker_reads() -> None:
         schema_version=2,
         trace_id="abc",
         first_enqueued_at=first,
+        not_before=first + timedelta(seconds=30),
     )
 
     delivery = read_delivery(
@@ -29,6 +30,8 @@ def test_what_the_relay_writes_a_worker_reads() -> None:
     assert delivery.schema_version == 2
     assert delivery.age_seconds(first + timedelta(seconds=90)) == 90
     assert delivery.uuid() == message.pk
+    assert delivery.due_at == message.not_before.timestamp()
+    assert delivery.published_at is not None
 
 
 @pytest.mark.parametrize(
@@ -40,6 +43,7 @@ def test_what_the_relay_writes_a_worker_reads() -> None:
         {"attempt": "many", "first_enqueued_at": "yesterday"},
         {"attempt": -3, "first_enqueued_at": None, "schema_version": "new"},
         {"attempt": 0, "first_enqueued_at": "2026-13-45T99:00:00Z", "unknown": {}},
+        {"first_enqueued_at": "2026-11-01T12:00:00", "due_at": 7, "published_at": []},
     ],
 )
 def test_a_strange_header_reads_as_a_first_attempt(header: Any) -> None:
@@ -48,3 +52,4 @@ def test_a_strange_header_reads_as_a_first_attempt(header: Any) -> None:
     assert delivery.attempt == delivery.schema_version == 1
     assert delivery.age_seconds() == 0.0
     assert delivery.uuid() is None
+    assert (delivery.due_at, delivery.published_at) == (None, None)

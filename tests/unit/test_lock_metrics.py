@@ -12,7 +12,7 @@ from tasks.locks.metrics import (
     RELEASED_LATE,
     LockMetrics,
 )
-from tasks.locks.tally import Families, Tally
+from tasks.tally import Families, Tally
 
 
 def sample(name: str, **labels: str) -> float:

@@ -6,6 +6,8 @@ from typing import Any
 from celery._state import get_current_app
 from django.core.management.base import BaseCommand
 
+from tasks.metrics import exporter
+from tasks.metrics.relay import RelayMetrics
 from tasks.relay import Relay
 
 
@@ -14,7 +16,8 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
-        relay = Relay(get_current_app())
+        relay = Relay(get_current_app(), observer=RelayMetrics())
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: relay.stop())
+        exporter.serve_if_wanted()
         relay.run()

@@ -1,0 +1,92 @@
+"""What happens to orders, as numbers for Prometheus.
+
+Counters tell what this process did, counted once its transaction is committed; over all processes
+they add up to what the database says. Gauges tell what waits, and for how long.
+"""
+
+from collections.abc import Iterable
+
+from django.db.models import Count, ExpressionWrapper, F, FloatField, Max, QuerySet
+from django.db.models.functions import Extract, Now
+from prometheus_client.metrics_core import Metric
+
+from orders.models import Notification, Order, Payment
+from orders.states import FulfilmentStatus, OrderStatus, PaymentStatus
+from tasks.metrics.meter import METER, Kind
+from tasks.metrics.sources import gauge, register
+
+METER.declare(
+    Kind("orders_placed", "Orders taken."),
+    Kind("payments_settled", "Payments by the bank's answer.", ("outcome",)),
+    Kind("orders_packed", "Orders whose units left the shelf."),
+    Kind("orders_expired", "Orders not paid in time; their units went back."),
+    Kind("orders_resumed", "Messages sent again for work that stood still.", ("task",)),
+    Kind("mails_sent", "Mails handed over, by kind.", ("kind",)),
+)
+
+
+def order_placed() -> None:
+    METER.count_on_commit("orders_placed")
+
+
+def payment_settled(status: PaymentStatus) -> None:
+    METER.count_on_commit("payments_settled", (status.value,))
+
+
+def order_packed() -> None:
+    METER.count_on_commit("orders_packed")
+
+
+def order_expired() -> None:
+    METER.count_on_commit("orders_expired")
+
+
+def resumed(task: str) -> None:
+    METER.count_on_commit("orders_resumed", (task,))
+
+
+def mail_sent(kind: str) -> None:
+    METER.count_on_commit("mails_sent", (kind,))
+
+
+def waiting() -> Iterable[Metric]:
+    """Every state that is not final: how many wait in it, and the longest wait."""
+    orders = Order.objects.order_by()
+    found = {
+        "placed": _waiting(orders.filter(status=OrderStatus.PLACED), "changed_at"),
+        "payment_unknown": _waiting(
+            Payment.objects.order_by().filter(status=PaymentStatus.UNKNOWN), "created_at"
+        ),
+        "payment_failed": _waiting(orders.filter(status=OrderStatus.PAYMENT_FAILED), "changed_at"),
+        "paid": _waiting(
+            orders.filter(status=OrderStatus.PAID, fulfilment=FulfilmentStatus.UNFULFILLED),
+            "changed_at",
+        ),
+        "mail_pending": _waiting(
+            Notification.objects.order_by().filter(status=Notification.Status.PENDING), "created_at"
+        ),
+    }
+    yield gauge(
+        "orders_waiting",
+        "What waits in each state that is not final.",
+        ("state",),
+        {(state,): number for state, (number, _) in found.items()},
+    )
+    yield gauge(
+        "orders_waiting_oldest_seconds",
+        "How long the oldest of them has waited.",
+        ("state",),
+        {(state,): seconds for state, (_, seconds) in found.items()},
+    )
+
+
+def _waiting(
+    rows: "QuerySet[Order] | QuerySet[Payment] | QuerySet[Notification]", since: str
+) -> tuple[int, float]:
+    """(how many, the longest wait in seconds by the database's clock)"""
+    age = ExpressionWrapper(Extract(Now() - F(since), "epoch"), output_field=FloatField())
+    row = rows.aggregate(number=Count("pk"), oldest=Max(age))
+    return row["number"], row["oldest"] or 0.0
+
+
+register("orders", waiting)

@@ -1,0 +1,67 @@
+"""The platform's own gauges out of the database: outbox, dead letters, breakers, events."""
+
+from collections.abc import Iterable
+
+from django.db.models import Count, ExpressionWrapper, F, FloatField, Max, Q
+from django.db.models.functions import Extract, Now
+from prometheus_client.metrics_core import Metric
+
+from tasks.breaker_store import breaker_states
+from tasks.metrics.sources import gauge, register
+from tasks.models import DeadLetter, OutboxMessage
+
+# More classes than these are added up as 'other': an error's class is named by whoever raises it.
+_MOST_CLASSES = 20
+
+
+def outbox() -> Iterable[Metric]:
+    """Both ages and counts by the database's clock, which is also what the relay compares with."""
+    due = Q(not_before__lte=Now())
+    age = ExpressionWrapper(Extract(Now() - F("not_before"), "epoch"), output_field=FloatField())
+    row = OutboxMessage.objects.aggregate(
+        due=Count("pk", filter=due), later=Count("pk", filter=~due), oldest=Max(age, filter=due)
+    )
+    yield gauge(
+        "outbox_messages",
+        "Rows of the outbox: due now, or later (retries that wait).",
+        ("state",),
+        {("due",): row["due"], ("later",): row["later"]},
+    )
+    yield gauge(
+        "outbox_oldest_due_seconds",
+        "How long the oldest due row has waited for the relay.",
+        (),
+        {(): row["oldest"] or 0.0},
+    )
+
+
+def dead_letters() -> Iterable[Metric]:
+    rows = (
+        DeadLetter.objects.filter(status=DeadLetter.Status.OPEN)
+        .values_list("error_class")
+        .annotate(number=Count("pk"))
+        .order_by("-number", "error_class")
+    )
+    open_letters: dict[tuple[str, ...], float] = {}
+    for place, (error_class, number) in enumerate(rows):
+        label = error_class if place < _MOST_CLASSES else "other"
+        open_letters[label,] = open_letters.get((label,), 0) + number
+    yield gauge(
+        "dead_letters_open",
+        "Dead letters that wait for a person, by class of error.",
+        ("error_class",),
+        open_letters or {("none",): 0.0},
+    )
+
+
+def breakers() -> Iterable[Metric]:
+    """Those that ever counted a failure: one that never did is closed and has no row."""
+    seen: dict[tuple[str, ...], float] = {}
+    for one in breaker_states():
+        seen[one.name, one.status.value] = 1.0
+    yield gauge("breaker_state", "1 for the state that a breaker is in.", ("name", "state"), seen)
+
+
+register("outbox", outbox)
+register("breakers", breakers)
+register("dead_letters", dead_letters)

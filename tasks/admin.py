@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 
 from tasks import (
+    admin_events,  # noqa: F401  # registers the events that wait
     admin_locks,  # noqa: F401  # registers the lock inspector
     dead_letters,
 )

@@ -8,5 +8,6 @@ class TasksConfig(AppConfig):
     def ready(self) -> None:
         # Django allows models only from here on; the second one listens to Celery's signals.
         from tasks import metrics, tracing  # noqa: F401, PLC0415
+        from tasks.events import checks  # noqa: F401, PLC0415
 
         tracing.configure()

@@ -5,6 +5,18 @@ import uuid
 from django.db import models
 from django.db.models.functions import Now
 
+from tasks.event_models import EventMessage, EventReceipt, EventStream
+
+__all__ = [
+    "DeadLetter",
+    "EventMessage",
+    "EventReceipt",
+    "EventStream",
+    "LockFence",
+    "LockRelease",
+    "OutboxMessage",
+]
+
 
 class OutboxMessage(models.Model):
     """A task that must still be handed to the broker. The row is deleted once that is confirmed.

@@ -19,7 +19,9 @@ WORKER_QUEUES = {
     "worker-notification": "orders.notification",
     "worker-maintenance": "orders.maintenance",
 }
-APPLICATION = ("web", "relay", *WORKER_QUEUES, "beat", "flower")
+# They run only where EVENT_SINK_URL is set.
+EVENTS = ("relay-events", "consumer-sales")
+APPLICATION = ("web", "relay", *WORKER_QUEUES, "beat", "flower", *EVENTS)
 ALL = (*SERVERS, *APPLICATION)
 PROGRAM_OF = {
     "postgres": "PostgreSQL",
@@ -122,6 +124,8 @@ def _application(
             ),
         ],
         "relay": ["python", "manage.py", "relay"],
+        "relay-events": ["python", "manage.py", "relay_events"],
+        "consumer-sales": ["python", "manage.py", "consume_events", "--group", "sales"],
         "beat": [
             *celery,
             *("beat", "--pidfile=", "--loglevel", "INFO"),

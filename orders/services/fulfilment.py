@@ -3,6 +3,7 @@
 from django.db import transaction
 from django.db.models.functions import Now
 
+from orders import events
 from orders.locks import claim_order, fenced_update
 from orders.models import Notification, Order
 from orders.services import stock
@@ -29,5 +30,7 @@ def deduct_inventory(order_id: int, lease: HeldLease) -> None:
         if not packed:
             return
         record_event(order_id, "packed", "Packed from stock.", actor=WORKER)
-        announce(Order.objects.get(pk=order_id), Notification.Kind.ORDER_CONFIRMED)
+        order = Order.objects.get(pk=order_id)
+        announce(order, Notification.Kind.ORDER_CONFIRMED)
+        events.stock_deducted(order)
         stock.deduct_holds(order_id)

@@ -6,7 +6,7 @@ from django.db.models.functions import Now
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from orders import task_names
+from orders import events, task_names
 from orders.gateways.mailer import Mail, send_mail
 from orders.models import Notification, Order
 from orders.services.timeline import WORKER, record_event
@@ -60,6 +60,7 @@ def send_notification(notification_id: int, lease: HeldLease) -> None:
         if sent:
             kind = notification.get_kind_display()
             record_event(notification.order_id, "mailed", f"Mail sent: {kind}.", actor=WORKER)
+            events.notification_sent(notification)
 
 
 def _render(notification: Notification) -> Mail:

@@ -5,7 +5,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from orders import task_names
+from orders import events, task_names
 from orders.errors import NotPayable
 from orders.gateways.chosen import get_gateway
 from orders.gateways.payment import Captured, CaptureRequest, Declined
@@ -65,7 +65,8 @@ def retry_payment(order_id: int, card: Card, idempotency_key: UUID) -> None:
                     "This order is not waiting for a card. The page shows where it stands."
                 )
             record_event(order_id, "card_changed", "Another card was given.", actor=SHOPPER)
-            open_payment(Order.objects.get(pk=order_id), card, form_key=idempotency_key)
+            order = Order.objects.get(pk=order_id)
+            events.payment_retried(order, open_payment(order, card, form_key=idempotency_key))
     except IntegrityError:
         if not Payment.objects.filter(form_key=idempotency_key, order_id=order_id).exists():
             raise
@@ -123,6 +124,7 @@ def _mark_unknown(payment: Payment, lease: HeldLease) -> None:
                 "The bank has not answered yet. It is asked again under the same key.",
                 actor=WORKER,
             )
+            events.payment_unknown(payment.order, payment)
 
 
 def _settle_captured(payment: Payment, result: Captured, lease: HeldLease) -> None:
@@ -145,6 +147,7 @@ def _settle_captured(payment: Payment, result: Captured, lease: HeldLease) -> No
             card_last4=result.card_last4 or payment.card_last4,
         )
         record_event(payment.order_id, "paid", f"Paid with {payment.card_label}.", actor=WORKER)
+        events.order_paid(payment.order, payment)
         enqueue(
             task_names.DEDUCT_INVENTORY,
             {"order_id": payment.order_id},
@@ -171,6 +174,7 @@ def _settle_declined(payment: Payment, result: Declined, lease: HeldLease) -> No
             decline_message=result.message,
         )
         record_event(payment.order_id, "declined", result.message, actor=WORKER)
+        events.payment_declined(payment.order, payment, result.code)
         announce(
             payment.order,
             Notification.Kind.PAYMENT_DECLINED,

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 
-from orders import task_names
+from orders import events, task_names
 from orders.locks import move_order
 from orders.models import Notification, Order, Payment
 from orders.services import stock
@@ -55,6 +55,7 @@ def _expire(order: Order) -> bool:
                 order.pk, "expired", "Not paid in time; the units went back.", actor=SWEEPER
             )
             announce(order, Notification.Kind.ORDER_EXPIRED)
+            events.order_expired(order)
             stock.release_holds(order.pk)
     return moved
 

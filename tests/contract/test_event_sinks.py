@@ -1,0 +1,194 @@
+"""What every sink and every source promises, on real brokers."""
+
+import time
+
+import pytest
+
+from tasks.events.address import Address, parse
+from tasks.events.sink import BrokerTrouble
+from tests.contract.event_brokers import GROUP, OTHER_GROUP
+from tests.contract.event_rig import READ_SECONDS, EventRig, numbered, outgoing, taken, text
+from tests.contract.redis_nodes import free_port
+
+TOO_LARGE = "x" * 1_100_000
+
+
+def test_every_message_is_confirmed_by_its_id_and_reaches_every_group(event_rig: EventRig) -> None:
+    batch = numbered(300, keys=7)
+
+    event_rig.publish(batch)
+
+    sent = sorted(message.body.decode() for message in batch)
+    assert sorted(event_rig.read(300, GROUP)) == sent
+    assert sorted(event_rig.read(300, OTHER_GROUP)) == sent
+
+
+def test_messages_of_a_key_keep_their_order_over_batches(event_rig: EventRig) -> None:
+    sink = event_rig.sink()
+    batches = [[outgoing(f"{n} {key}", key) for key in ("a", "b", "c")] for n in range(20)]
+    for batch in batches:
+        assert len(sink.publish(batch).confirmed) == 3
+
+    read = event_rig.read(60)
+
+    for key in ("a", "b", "c"):
+        assert [one for one in read if one.endswith(key)] == [f"{n} {key}" for n in range(20)]
+
+
+def test_text_of_all_alphabets_comes_out_as_it_went_in(event_rig: EventRig) -> None:
+    said = 'ä € 日本 \\n "quoted" \U0001f600'
+
+    event_rig.publish([outgoing(said)])
+
+    assert event_rig.read(1) == [said]
+
+
+def test_an_empty_batch_is_no_trouble(event_rig: EventRig) -> None:
+    outcome = event_rig.sink().publish([])
+
+    assert (outcome.confirmed, outcome.refused, outcome.trouble) == (set(), {}, "")
+
+
+def test_a_message_that_is_too_large_is_refused_and_the_rest_goes_out(event_rig: EventRig) -> None:
+    before, large, after = outgoing("before", "a"), outgoing(TOO_LARGE, "b"), outgoing("after", "c")
+    sink = event_rig.sink()
+
+    outcome = sink.publish([before, large, after])
+
+    assert outcome.confirmed == {before.id, after.id}
+    assert set(outcome.refused) == {large.id}
+    assert "too large" in outcome.refused[large.id] or "maximum" in outcome.refused[large.id]
+    assert outcome.trouble == ""
+    assert sorted(event_rig.read(2)) == ["after", "before"]
+
+
+def test_a_broker_that_is_away_settles_nothing_and_says_so(event_rig: EventRig) -> None:
+    sink = event_rig.sink(event_rig.broker.address(port=free_port()))
+    batch = numbered(3)
+    began = time.monotonic()
+
+    outcome = sink.publish(batch)
+
+    assert (outcome.confirmed, outcome.refused) == (set(), {})
+    assert "is the broker running" in outcome.trouble
+    assert outcome.unsettled(batch) == batch
+    assert time.monotonic() - began < 15
+
+
+def test_an_unknown_host_is_named(event_rig: EventRig) -> None:
+    scheme, path = event_rig.address.scheme, event_rig.address.destination
+    sink = event_rig.sink(parse(f"{scheme}://nowhere.invalid/{path}?groups={GROUP}"
+                                if scheme == "stomp" else f"{scheme}://nowhere.invalid/{path}"))  # fmt: skip
+
+    outcome = sink.publish(numbered(1))
+
+    assert outcome.confirmed == set()
+    assert "'nowhere.invalid' is not known" in outcome.trouble
+    assert "EVENT_SINK_URL" in outcome.trouble
+
+
+def test_a_wrong_password_is_called_one(event_rig: EventRig) -> None:
+    if event_rig.address.scheme == "kafka":
+        pytest.skip("Tansu lets everybody in; test_kafka_asks_for_a_login covers the answer")
+    sink = event_rig.sink(event_rig.broker.address(password="guessed"))
+
+    outcome = sink.publish(numbered(1))
+
+    assert outcome.confirmed == set()
+    assert "check the credentials in EVENT_SINK_URL" in outcome.trouble
+    assert "guessed" not in outcome.trouble
+
+
+def test_a_sink_goes_on_after_its_broker_was_killed_and_started_again(event_rig: EventRig) -> None:
+    sink = event_rig.sink()
+    first, lost, second = numbered(5), numbered(5), numbered(5)
+    assert len(sink.publish(first).confirmed) == 5
+
+    event_rig.broker.kill()
+    outcome = sink.publish(lost)
+    assert outcome.confirmed == set()
+    assert outcome.trouble
+    event_rig.broker.start()
+
+    _publish_until_taken(event_rig, lost)
+    assert len(sink.publish(second).confirmed) == 5
+    kept = 15 if event_rig.broker.keeps else 10
+    assert len(event_rig.read(kept)) == kept
+
+
+def _publish_until_taken(rig: EventRig, batch: list) -> None:  # type: ignore[type-arg]
+    """As the relay does: what is not confirmed is sent again."""
+    sink, left = rig.sink(), list(batch)
+    deadline = time.monotonic() + READ_SECONDS
+    while left:
+        assert time.monotonic() < deadline
+        left = sink.publish(left).unsettled(left)
+
+
+def test_a_group_goes_on_behind_what_it_has_done(event_rig: EventRig) -> None:
+    event_rig.publish(numbered(10))
+    with event_rig.source() as source:
+        first = [text(one) for one in taken(source, 4, done=True)]
+
+    rest = event_rig.read(6)
+
+    assert first + rest == [f"{n}" for n in range(10)]
+
+
+def test_what_was_not_done_comes_again(event_rig: EventRig) -> None:
+    event_rig.publish(numbered(3))
+    with event_rig.source() as source:
+        taken(source, 3, done=False)
+
+    assert event_rig.read(3) == ["0", "1", "2"]
+
+
+def test_a_source_says_when_nothing_came_and_gets_what_comes_later(event_rig: EventRig) -> None:
+    event_rig.publish([outgoing("early")])
+    with event_rig.source() as source:
+        taken(source, 1, done=True)
+        assert source.receive(0.2) is None
+
+        event_rig.publish([outgoing("late")])
+
+        assert [text(one) for one in taken(source, 1, done=True)] == ["late"]
+
+
+def test_the_events_that_wait_are_counted_where_the_broker_can_tell(event_rig: EventRig) -> None:
+    event_rig.publish(numbered(20))
+    with event_rig.source() as source:
+        taken(source, 5, done=True)
+
+        expected = None if event_rig.address.scheme == "stomp" else 15
+        assert source.behind() == expected
+
+        taken(source, 15, done=True)
+        assert source.behind() in {None, 0}
+
+
+def test_a_source_whose_broker_is_killed_reports_trouble(event_rig: EventRig) -> None:
+    event_rig.publish(numbered(1))
+    try:
+        with event_rig.source() as source:
+            taken(source, 1, done=True)
+            event_rig.broker.kill()
+
+            with pytest.raises(BrokerTrouble):
+                _read_for(source, READ_SECONDS)
+    finally:
+        event_rig.broker.start()
+
+
+def _read_for(source: object, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        source.receive(0.5)  # type: ignore[attr-defined]
+
+
+def test_kafka_asks_for_a_login(tansu: object) -> None:
+    address: Address = tansu.address(password="guessed")  # type: ignore[attr-defined]
+    outcome = EventRig(tansu, address).sink().publish(numbered(1))  # type: ignore[arg-type]
+
+    assert outcome.confirmed == set()
+    assert outcome.trouble
+    assert "guessed" not in outcome.trouble

@@ -1,4 +1,4 @@
-"""The tables of the event stream: what must still leave, how far each stream is, what was handled."""
+"""The event stream's tables: what must still leave, how far each stream is, what was handled."""
 
 import uuid
 

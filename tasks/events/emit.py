@@ -16,7 +16,7 @@ _NEXT = f"""
     INSERT INTO {EventStream._meta.db_table} AS stream (subject, last_sequence) VALUES (%s, 1)
     ON CONFLICT (subject) DO UPDATE SET last_sequence = stream.last_sequence + 1
     RETURNING last_sequence
-"""
+"""  # noqa: S608  # no input
 
 
 def emit(
@@ -25,8 +25,8 @@ def emit(
     """Write an event inside the caller's transaction; None when no sink is set.
 
     ``subject`` names what it happened to (``order:42``); the events of a subject reach consumers in
-    the order of their commits. ``data`` must fit the schema of the type. One transaction should emit
-    for one subject only, as late as it can: a second transaction of the same subject waits for it.
+    the order of their commits. ``data`` must fit the schema of the type. A transaction should emit
+    for one subject only, as late as it can: another one of the same subject waits for it.
     Raises OutsideTransaction, UnknownEvent, BadEvent.
     """
     if not connection.in_atomic_block:

@@ -57,7 +57,7 @@ class Handling:
         except NotAnEvent as error:
             self._set_aside(body, key="", attempts=1, error=error)
             return Done.DEAD, None
-        with traced(event.trace_id, subject=event.subject, event=event.type):
+        with traced(event.trace_id, subject=event.subject, event_type=event.type):
             return self._until_done(body, event), event
 
     def _until_done(self, body: bytes, event: Event) -> Done:
@@ -70,7 +70,7 @@ class Handling:
                 log.warning("event_waits_for_database", error=str(error))
                 close_old_connections()
                 pause = _DATABASE_PAUSE_SECONDS
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  # whatever a handler raises is decided on
                 decision = self._policy.decide(error, attempt, 0.0)
                 if isinstance(decision, GiveUp):
                     self._set_aside(body, key=event.subject, attempts=attempt, error=error)

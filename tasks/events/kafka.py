@@ -1,7 +1,7 @@
 """Kafka through librdkafka: one flush per batch, a delivery report per message.
 
 The producer is idempotent (KIP-98), so a retry inside librdkafka neither doubles nor reorders. A
-new producer has a new identity: what a dead one left unsettled is sent again and may be there twice.
+new producer has a new identity: what a dead one left unsettled is sent again and may be doubled.
 """
 
 import logging
@@ -202,13 +202,13 @@ class KafkaSource:
                 error, self._errors.last = self._errors.last, None
                 raise BrokerTrouble(self._errors.explain(error))
             return None
-        error = message.error()
-        if error is None:
+        problem = message.error()
+        if problem is None:
             self._errors.last = None
             return Received(message.value() or b"", message)
-        if error.code() in _NO_TOPIC:
+        if problem.code() in _NO_TOPIC:
             return None  # the first event makes it, where the broker creates topics
-        raise BrokerTrouble(self._errors.explain(error))
+        raise BrokerTrouble(self._errors.explain(problem))
 
     def done(self, received: Received) -> None:
         try:

@@ -29,8 +29,7 @@ class StreamSink:
     def __init__(self, address: Address, *, timeout_seconds: float) -> None:
         self._address = address
         self._timeout = timeout_seconds
-        self._loop: LoopThread | None = None
-        self._link: StreamLink | None = None
+        self._opened: tuple[LoopThread, StreamLink] | None = None
         self._number = 0
         self._waiting: dict[int, UUID] = {}
         self._outcome = Outcome()
@@ -39,8 +38,8 @@ class StreamSink:
     def publish(self, batch: Sequence[Outgoing]) -> Outcome:
         self._outcome = outcome = Outcome()
         try:
-            loop = self._open()
-            loop.run(self._send(batch), self._timeout)
+            loop, link = self._open()
+            loop.run(self._send(link, batch), self._timeout)
         except BrokerTrouble as error:
             outcome.trouble = str(error)
         except (OSError, exceptions.ServerError) as error:
@@ -52,16 +51,19 @@ class StreamSink:
         return outcome
 
     def close(self) -> None:
-        loop, self._loop = self._loop, None
-        link, self._link = self._link, None
-        if loop is not None:
-            _leave(loop, link)
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            _leave(*opened)
 
-    def _open(self) -> LoopThread:
-        if self._loop is None:
-            self._loop = LoopThread("event-sink")
-            self._link = self._loop.run(self._connect(), _OPEN_SECONDS)
-        return self._loop
+    def _open(self) -> tuple[LoopThread, StreamLink]:
+        if self._opened is None:
+            loop = LoopThread("event-sink")
+            try:
+                self._opened = loop, loop.run(self._connect(), _OPEN_SECONDS)
+            except BaseException:
+                loop.close()
+                raise
+        return self._opened
 
     async def _connect(self) -> StreamLink:
         self._settled = asyncio.Event()
@@ -71,9 +73,7 @@ class StreamSink:
         await link.client.declare_publisher(link.stream, None, _PUBLISHER)
         return link
 
-    async def _send(self, batch: Sequence[Outgoing]) -> None:
-        link = self._link
-        assert link is not None
+    async def _send(self, link: StreamLink, batch: Sequence[Outgoing]) -> None:
         self._waiting.clear()
         self._settled.clear()
         for frame in self._frames(batch, link.client.frame_max):
@@ -134,14 +134,13 @@ def _decoded(data: bytes) -> bytes:
     try:
         body: Any = amqp_decoder(data).body
         return b"".join(bytes(part) for part in body) if isinstance(body, list) else bytes(body)
-    except Exception:  # rstream's decoder raises whatever the bytes lead it into
+    except Exception:  # noqa: BLE001  # rstream's decoder raises whatever the bytes lead it into
         return data
 
 
-def _leave(loop: LoopThread, link: StreamLink | None) -> None:
+def _leave(loop: LoopThread, link: StreamLink) -> None:
     try:
-        if link is not None:
-            loop.run(link.close(), _CLOSE_SECONDS)
+        loop.run(link.close(), _CLOSE_SECONDS)
     except (OSError, exceptions.ServerError):
         pass  # it is gone already
     finally:
@@ -182,7 +181,7 @@ class StreamSource:
             self._store()
 
     def behind(self) -> int | None:
-        end = self._run(self._look(), _LOOK_SECONDS + 5)
+        end: int = self._run(self._look(), _LOOK_SECONDS + 5)
         at = self._start - 1 if self._done is None else self._done
         return max(0, end - at)
 

@@ -30,7 +30,7 @@ def take(group: str, event: Event) -> bool:
     """Write the receipt, in the caller's transaction; False when the event is handled already."""
     with connection.cursor() as cursor:
         cursor.execute(_TAKE, [group, event.subject, event.sequence])
-        return cursor.rowcount == 1
+        return bool(cursor.rowcount == 1)
 
 
 def missing_before(group: str, event: Event) -> range:

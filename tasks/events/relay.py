@@ -4,15 +4,16 @@ A process of its own, beside the relay of tasks: the events' broker is another o
 slow or away no task may wait. What they share is the outbox itself: the row is written in the
 transaction of its cause and deleted only when the broker has confirmed it.
 
-Order: a row is claimed only when it is the head, that is when no earlier row of its subject exists.
-The next one becomes a head when the deletion of this one commits, so number n+1 is never handed over
-before n is confirmed, whatever fails and however many relays there are. As in ``tasks.relay`` the
-claim is the row lock, held while the batch is published; that call is bounded.
+Order: a row is claimed only when it is a head, that is when no earlier row of its subject exists.
+The next one becomes a head when the deletion of this one commits, so number n+1 is never handed
+over before n is confirmed, whatever fails and however many relays there are. As in ``tasks.relay``
+the claim is the row lock, held while the batch is published; that call is bounded.
 """
 
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 import structlog
 from django.conf import settings
@@ -118,10 +119,10 @@ def _keep_refused(rows: Sequence[EventMessage], outcome: Outcome) -> None:
         EventMessage.objects.filter(pk=row.pk).update(
             attempts=F("attempts") + 1, refused_at=Now(), reason=reason[:300]
         )
-        log.error("event_refused", event=str(row), event_id=str(row.pk), reason=reason)
+        log.error("event_refused", refused=str(row), event_id=str(row.pk), reason=reason)
 
 
-def send_again(message_id: object) -> bool:
+def send_again(message_id: UUID) -> bool:
     """Try a refused event once more, with those that wait behind it; False if it is not refused."""
     refused = EventMessage.objects.filter(pk=message_id, refused_at__isnull=False)
     return refused.update(refused_at=None) == 1

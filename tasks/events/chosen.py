@@ -6,8 +6,9 @@ from django.core.exceptions import ImproperlyConfigured
 from tasks.events.address import Address, BadAddress, check_group, parse
 from tasks.events.sink import EventSink, EventSource
 
-# A batch is published while its rows are locked: PostgreSQL ends such a transaction after 30 s.
-_MAX_PUBLISH_SECONDS = 20.0
+# A batch is published while its rows are locked, and PostgreSQL ends a transaction that is idle for
+# 30 s: to connect, to publish and to give up must fit into that.
+_MAX_PUBLISH_SECONDS = 12.0
 
 # What the settings do not name is not loaded.
 # ruff: noqa: PLC0415
@@ -40,7 +41,7 @@ def make_sink(address: Address, *, timeout_seconds: float) -> EventSink:
 
             return KafkaSink(address, timeout_seconds=timeout)
         case "rabbitmq-stream":
-            from tasks.events.rabbitmq_stream import StreamSink
+            from tasks.events.stream_sink import StreamSink
 
             return StreamSink(address, timeout_seconds=timeout)
         case "stomp":
@@ -59,7 +60,7 @@ def make_source(address: Address, group: str) -> EventSource:
 
             return KafkaSource(address, group)
         case "rabbitmq-stream":
-            from tasks.events.rabbitmq_stream import StreamSource
+            from tasks.events.stream_source import StreamSource
 
             return StreamSource(address, group)
         case "stomp":

@@ -88,12 +88,14 @@ class KafkaSink:
         try:
             outcome, too_large = self._flush(batch)
             for message in too_large:
+                if outcome.trouble:
+                    break
                 # The broker refuses a set of messages as one, so each is asked for alone.
                 alone, still = self._flush([message])
                 outcome.confirmed |= alone.confirmed
                 outcome.refused |= alone.refused
                 outcome.refused |= {m.id: "too large for the broker" for m in still}
-                outcome.trouble = outcome.trouble or alone.trouble
+                outcome.trouble = alone.trouble
         except BrokerTrouble as error:
             outcome = Outcome(trouble=str(error))
         if outcome.trouble:

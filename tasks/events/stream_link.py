@@ -12,6 +12,7 @@ from rstream.client import Client
 from rstream.utils import OnClosedErrorInfo
 
 from tasks.events.address import Address
+from tasks.events.loop import LoopThread
 from tasks.events.reach import refused_login, why_unreachable
 from tasks.events.sink import BrokerTrouble
 
@@ -23,6 +24,8 @@ _LOGIN = (
     exceptions.SASLAuthenticationFailureLoopback,
     exceptions.VirtualHostAccessFailure,
 )
+OPEN_SECONDS = 8.0
+_CLOSE_SECONDS = 5.0
 _HEARTBEAT_SECONDS = 30
 _FRAME_MAX = 1_048_576
 
@@ -124,3 +127,13 @@ def _is_at(client: Client, host: str, port: int) -> bool:
     """Whether this connection's node calls itself by that address."""
     said = client.server_properties or {}
     return (said.get("advertised_host"), str(said.get("advertised_port"))) == (host, str(port))
+
+
+def leave(loop: LoopThread, link: StreamLink) -> None:
+    """Close the connection and end the thread; bounded, and never an error."""
+    try:
+        loop.run(link.close(), _CLOSE_SECONDS)
+    except (OSError, exceptions.ServerError):
+        pass  # it is gone already
+    finally:
+        loop.close()

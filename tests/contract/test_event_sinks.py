@@ -162,14 +162,14 @@ def test_a_source_says_when_nothing_came_and_gets_what_comes_later(event_rig: Ev
 
 
 def test_the_events_that_wait_are_counted_where_the_broker_can_tell(event_rig: EventRig) -> None:
-    event_rig.publish(numbered(20))
+    event_rig.publish(numbered(2_500))
     with event_rig.source() as source:
         taken(source, 5, done=True)
 
-        expected = None if event_rig.address.scheme == "stomp" else 15
+        expected = None if event_rig.address.scheme == "stomp" else 2_495
         assert source.behind() == expected
 
-        taken(source, 15, done=True)
+        taken(source, 2_495, done=True)
         assert source.behind() in {None, 0}
 
 
@@ -206,3 +206,23 @@ def test_a_port_that_is_no_stream_port_is_told_from_a_broker_that_is_away(tansu:
 
     assert outcome.confirmed == set()
     assert "is the plugin rabbitmq_stream enabled" in outcome.trouble
+
+
+def test_a_batch_is_faster_than_one_by_one(event_rig: EventRig) -> None:
+    """Prints the rates: './dev test tests/contract/test_event_sinks.py -k faster -s'."""
+    sink = event_rig.sink()
+    sink.publish(numbered(1))
+    body = "x" * 600
+
+    def rate(count: int, batch_size: int) -> float:
+        messages = [outgoing(body, f"order:{n}") for n in range(count)]
+        began = time.perf_counter()
+        for start in range(0, count, batch_size):
+            batch = messages[start : start + batch_size]
+            assert len(sink.publish(batch).confirmed) == len(batch)
+        return count / (time.perf_counter() - began)
+
+    alone, together = rate(100, 1), rate(2_000, 200)
+
+    print(f"\n{event_rig.address.scheme}: {alone:,.0f}/s alone, {together:,.0f}/s by 200")  # noqa: T201
+    assert together > 1.5 * alone

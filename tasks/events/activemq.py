@@ -7,6 +7,7 @@ goes to all of them at once (a composite destination). The groups are named in t
 
 import queue
 import threading
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -22,6 +23,7 @@ from tasks.events.sink import BrokerTrouble, Outcome, Outgoing, Received
 _CONNECT_SECONDS = 5.0
 _HEARTBEAT_MS = 10_000
 _PREFETCH = 100
+_GOODBYE = "goodbye"
 # StompWireFormat's words (maxDataLength). Any other refusal is no message's fault.
 _TOO_LARGE = "maximum data length"
 
@@ -89,6 +91,17 @@ class _Link:
             if self.listener.error:
                 raise BrokerTrouble(refused_login(address, self.listener.error)) from error
             raise BrokerTrouble(unreachable or "what listens there does not speak STOMP") from error
+
+    def say_goodbye(self) -> None:
+        """Wait until the broker has read all that was sent, such as the last acknowledgements."""
+        listener = self.listener
+        with suppress(StompException, OSError):
+            self.connection.disconnect(receipt=_GOODBYE)
+            deadline = time.monotonic() + _CONNECT_SECONDS
+            while _GOODBYE not in listener.receipts and not listener.gone:
+                if not listener.heard.wait(deadline - time.monotonic()):
+                    return
+                listener.heard.clear()
 
     def close(self) -> None:
         with suppress(StompException, OSError):
@@ -218,9 +231,7 @@ class StompSource:
         return None  # STOMP has no word for it; ActiveMQ's console shows the queue's size
 
     def close(self) -> None:
-        # An orderly goodbye, so that the last acknowledgements are read before the line is cut.
-        with suppress(StompException, OSError):
-            self._link.connection.disconnect()
+        self._link.say_goodbye()
         self._link.close()
 
     @contextmanager

@@ -22,7 +22,9 @@ log = logging.getLogger(__name__)
 _LOGIN = {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED}
 _TOO_LARGE = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE}
 _NO_TOPIC = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}
+# librdkafka complains ten times a second while a broker is away; we say it once, in ``trouble``.
 _QUIET = logging.getLogger(f"{__name__}.librdkafka")
+_QUIET.setLevel(logging.CRITICAL)
 _WAIT_SECONDS = 3.0
 _COMMIT_EVERY_MS = 1_000
 

@@ -5,6 +5,7 @@ here every failure is reported at once and the caller starts anew.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from rstream import exceptions
@@ -16,6 +17,8 @@ from tasks.events.loop import LoopThread
 from tasks.events.reach import refused_login, why_unreachable
 from tasks.events.sink import BrokerTrouble
 
+log = logging.getLogger(__name__)
+
 # A stream without an end fills the disk. Declare it beforehand to choose otherwise.
 RETENTION = {"max-age": "30D"}
 _LOGIN = (
@@ -24,7 +27,8 @@ _LOGIN = (
     exceptions.SASLAuthenticationFailureLoopback,
     exceptions.VirtualHostAccessFailure,
 )
-OPEN_SECONDS = 8.0
+_CONNECT_SECONDS = 8.0
+OPEN_SECONDS = _CONNECT_SECONDS + 2.0
 _CLOSE_SECONDS = 5.0
 _HEARTBEAT_SECONDS = 30
 _FRAME_MAX = 1_048_576
@@ -51,17 +55,8 @@ async def open_link(address: Address, on_closed: Callable[[], None]) -> StreamLi
         on_closed()
 
     try:
-        client = await _connect(address, address.hosts[0], ended)
-        try:
-            await _create(client, address.destination)
-            leader, _ = await client.query_leader_and_replicas(address.destination)
-            if not _is_at(client, leader.host, leader.port):
-                other = await _connect(address, (leader.host, leader.port), ended)
-                await _close(client)
-                client = other
-        except BaseException:
-            await _close(client)
-            raise
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            client = await _connect_to_leader(address, ended)
     except _LOGIN as error:
         raise BrokerTrouble(refused_login(address, type(error).__name__)) from error
     except (exceptions.ServerError, exceptions.ClientError) as error:
@@ -75,6 +70,23 @@ async def open_link(address: Address, on_closed: Callable[[], None]) -> StreamLi
         raise BrokerTrouble(why_unreachable(address) or _strange(address, said)) from error
     client.add_stream(address.destination)  # rstream tells of a lost connection only then
     return StreamLink(client, address.destination, closed)
+
+
+async def _connect_to_leader(
+    address: Address, ended: Callable[[OnClosedErrorInfo], None]
+) -> Client:
+    client = await _connect(address, address.hosts[0], ended)
+    try:
+        await _create(client, address.destination)
+        leader, _ = await client.query_leader_and_replicas(address.destination)
+        if _is_at(client, leader.host, leader.port):
+            return client
+        other = await _connect(address, (leader.host, leader.port), ended)
+    except BaseException:
+        await _close(client)
+        raise
+    await _close(client)
+    return other
 
 
 def _strange(address: Address, said: str) -> str:
@@ -106,7 +118,10 @@ async def _connect(
 
 
 async def _close(client: Client) -> None:
-    await client.close()
+    try:
+        await client.close()
+    except Exception as error:  # noqa: BLE001  # it raises again whatever ended one of its tasks
+        log.debug("a stream connection ended badly: %s", error)
     if client._conn is not None:
         # rstream forgets the socket of a connection that broke.
         await client._conn.close()

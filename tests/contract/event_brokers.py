@@ -70,6 +70,7 @@ class ActiveMq(StoreServer):
     """Debian's ActiveMQ with one STOMP listener, its journal in the folder."""
 
     keeps = True
+    start_seconds = 120.0  # a Java with much to load, on a machine that has other work
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)

@@ -24,6 +24,8 @@ _WAIT_SECONDS = 0.5
 _LAG_EVERY_SECONDS = 10.0
 _OUTAGE_MAX_SECONDS = 5.0
 _DEAD_LETTER_SECONDS = 10.0
+# A member of a Kafka group gets its partitions after some seconds.
+_FIRST_WAIT_SECONDS, _NEXT_WAIT_SECONDS = 12.0, 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +89,12 @@ class EventConsumer:
         began = datetime.now(UTC)
         source = make_source(self._address.dead_letters(self._group), self._group)
         try:
+            wait = _FIRST_WAIT_SECONDS
             while not self._stop.is_set():
-                received = source.receive(_WAIT_SECONDS * 10)
+                received = source.receive(wait)
                 if received is None or not self._redrive_one(source, received, began):
                     break
+                wait = _NEXT_WAIT_SECONDS
         finally:
             source.close()
             self._dead_letters.close()

@@ -199,7 +199,7 @@ RELAY_BATCH_SIZE = env.whole("RELAY_BATCH_SIZE", 200, low=1, high=5_000)
 RELAY_CONFIRM_TIMEOUT_SECONDS = env.number("RELAY_CONFIRM_TIMEOUT_SECONDS", 10, low=0.5, high=120)
 
 # -- the event stream (docs/events) -------------------------------------------
-# Empty: no events are written. The URL is checked by tasks.checks.
+# Empty: no events are written. The URL is checked by tasks.events.checks.
 EVENT_SINK_URL = env.text("EVENT_SINK_URL", "")
 # What 'manage.py consume_events --group NAME' runs.
 EVENT_HANDLERS = {"sales": "orders.services.sales.record_sale"}

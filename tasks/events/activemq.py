@@ -204,13 +204,17 @@ class StompSource:
                 f"{', '.join(groups_of(address))}. Add it there (?groups=…) and restart the relay."
             )
         self._link = _Link(address)
-        with self._told():
-            self._link.connection.subscribe(
-                f"/queue/{_queue_name(address, group)}",
-                id="events",
-                ack="client-individual",
-                headers={"activemq.prefetchSize": str(_PREFETCH)},
-            )
+        try:
+            with self._told():
+                self._link.connection.subscribe(
+                    f"/queue/{_queue_name(address, group)}",
+                    id="events",
+                    ack="client-individual",
+                    headers={"activemq.prefetchSize": str(_PREFETCH)},
+                )
+        except BrokerTrouble:
+            self._link.close()
+            raise
 
     def receive(self, wait_seconds: float) -> Received | None:
         listener = self._link.listener

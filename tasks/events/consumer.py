@@ -73,7 +73,8 @@ class EventConsumer:
             before = sum(self.counts.values())
             try:
                 self._read(self._address)
-            except BrokerTrouble as error:
+            except (BrokerTrouble, DatabaseTrouble) as error:
+                close_old_connections()
                 log.warning("event_consumer_waits", group=self._group, trouble=str(error))
                 moved = sum(self.counts.values()) > before
                 pause = _WAIT_SECONDS if moved else min(pause * 2, _OUTAGE_MAX_SECONDS)

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from enum import Enum
 
 import structlog
-from django.db import InterfaceError, OperationalError, close_old_connections, transaction
+from django.db import Error as DatabaseTrouble
+from django.db import connection, transaction
 
 from tasks.events import receipts
 from tasks.events.dead_events import wrap
@@ -65,12 +66,13 @@ class Handling:
         while True:
             try:
                 return self._once(event)
-            except (OperationalError, InterfaceError) as error:
-                # The database is away or in a deadlock: nobody's fault, and no attempt.
-                log.warning("event_waits_for_database", error=str(error))
-                close_old_connections()
-                pause = _DATABASE_PAUSE_SECONDS
             except Exception as error:  # noqa: BLE001  # whatever a handler raises is decided on
+                if isinstance(error, DatabaseTrouble) and _database_is_away():
+                    # Nobody's fault, and no attempt.
+                    log.warning("event_waits_for_database", error=str(error))
+                    if self._wait(_DATABASE_PAUSE_SECONDS):
+                        return Done.LEFT
+                    continue
                 decision = self._policy.decide(error, attempt, 0.0)
                 if isinstance(decision, GiveUp):
                     self._set_aside(body, key=event.subject, attempts=attempt, error=error)
@@ -80,9 +82,8 @@ class Handling:
                     "event_retry", attempt=attempt, error=f"{type(error).__name__}: {error}"
                 )
                 attempt += decision.counts
-                pause = decision.seconds
-            if self._wait(pause):
-                return Done.LEFT
+                if self._wait(decision.seconds):
+                    return Done.LEFT
 
     def _once(self, event: Event) -> Done:
         with transaction.atomic():
@@ -101,3 +102,13 @@ class Handling:
             reason = outcome.refused.get(letter.id) or outcome.trouble
             raise BrokerTrouble(f"the dead letter could not be put down: {reason}")
         log.error("event_dead", attempts=attempts, exc_info=error)
+
+
+def _database_is_away() -> bool:
+    """Told from a query that failed. Leaves a working connection if there can be one."""
+    try:
+        connection.close_if_unusable_or_obsolete()
+        connection.ensure_connection()
+        return not connection.is_usable()
+    except DatabaseTrouble:
+        return True

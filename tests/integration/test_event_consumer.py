@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -83,11 +84,14 @@ def test_a_second_group_sees_every_event_again(sink_url: str) -> None:
     assert first.seen == second.seen == [("order:1", 1)]
 
 
-def test_a_fault_is_tried_again_and_holds_the_events_behind_it_in_order(sink_url: str) -> None:
+@pytest.mark.parametrize("kind", [ConnectionError, OperationalError])
+def test_a_fault_is_tried_again_and_holds_the_events_behind_it_in_order(
+    sink_url: str, kind: type[Exception]
+) -> None:
     for _ in range(3):
         deducted(1)
     drain()
-    faults = iter([ConnectionError("away"), ConnectionError("away")])
+    faults = iter([kind("away"), kind("away")])
 
     def fail(event: Event) -> None:
         fault = next(faults, None) if event.sequence == 2 else None

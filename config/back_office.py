@@ -10,6 +10,7 @@ _MENU: dict[str, list[tuple[str, str, Any]]] = {
         ("Orders", "receipt_long", reverse_lazy("admin:orders_order_changelist")),
         ("Payments", "credit_card", reverse_lazy("admin:orders_payment_changelist")),
         ("Mails", "mail", reverse_lazy("admin:orders_notification_changelist")),
+        ("Sales", "bar_chart", reverse_lazy("admin:orders_salesday_changelist")),
     ],
     "Shop": [
         ("Products", "storefront", reverse_lazy("admin:shop_product_changelist")),
@@ -21,6 +22,7 @@ _MENU: dict[str, list[tuple[str, str, Any]]] = {
         ("Outbox", "outbox", reverse_lazy("admin:tasks_outboxmessage_changelist")),
         ("Dead letters", "error", reverse_lazy("admin:tasks_deadletter_changelist")),
         ("Breakers", "electrical_services", reverse_lazy("admin:tasks_breakerstate_changelist")),
+        ("Events", "stream", reverse_lazy("admin:tasks_eventmessage_changelist")),
         ("Locks", "lock", reverse_lazy("admin:tasks_locks")),
     ],
     "People": [("Staff", "group", reverse_lazy("admin:auth_user_changelist"))],

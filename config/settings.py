@@ -214,6 +214,12 @@ RELAY_CONFIRM_TIMEOUT_SECONDS = env.number("RELAY_CONFIRM_TIMEOUT_SECONDS", 10, 
 OUTBOX_OLD_SECONDS = env.number("OUTBOX_OLD_SECONDS", 60, low=1, high=86_400)
 DEAD_LETTERS_KEPT_DAYS = env.whole("DEAD_LETTERS_KEPT_DAYS", 90, low=1, high=3_650)
 
+# -- the event stream (docs/events) -------------------------------------------
+# Empty: no events are written. The URL is checked by tasks.events.checks.
+EVENT_SINK_URL = env.text("EVENT_SINK_URL", "")
+# What 'manage.py consume_events --group NAME' runs.
+EVENT_HANDLERS = {"sales": "orders.services.sales.record_sale"}
+
 CELERY_BROKER_URL = BROKER_URL
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_IGNORE_RESULT = True

@@ -11,6 +11,7 @@ from orders.models import (
     Order,
     OrderLine,
     Payment,
+    SalesDay,
     StockHold,
     StockItem,
     StockMovement,
@@ -204,3 +205,15 @@ class StockMovementAdmin(ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]  # un
     @admin.display(description="order")
     def order_number(self, movement: StockMovement) -> str:
         return movement.line.order.number if movement.line else ""
+
+
+@admin.register(SalesDay)
+class SalesDayAdmin(ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]  # unfold is untyped
+    list_display = ["day", "sku", "orders", "units", "amount"]
+    list_filter = ["day", "currency"]
+    search_fields = ["=sku"]
+    date_hierarchy = "day"
+
+    @admin.display(description="amount", ordering="amount_cents")
+    def amount(self, row: SalesDay) -> str:
+        return format_cents(row.amount_cents, row.currency)

@@ -1,5 +1,17 @@
 """The platform's pages for the people on call. Importing them registers them."""
 
-from tasks import admin_breakers, admin_dead_letters, admin_locks, admin_outbox
+from tasks import (
+    admin_breakers,
+    admin_dead_letters,
+    admin_events,
+    admin_locks,
+    admin_outbox,
+)
 
-__all__ = ["admin_breakers", "admin_dead_letters", "admin_locks", "admin_outbox"]
+__all__ = [
+    "admin_breakers",
+    "admin_dead_letters",
+    "admin_events",
+    "admin_locks",
+    "admin_outbox",
+]

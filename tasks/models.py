@@ -6,6 +6,19 @@ from django.db import models
 from django.db.models.functions import Now
 
 from tasks.causes import Cause
+from tasks.event_models import EventMessage, EventReceipt, EventStream
+
+__all__ = [
+    "BreakerState",
+    "DeadLetter",
+    "DeadLetterAction",
+    "EventMessage",
+    "EventReceipt",
+    "EventStream",
+    "LockFence",
+    "LockRelease",
+    "OutboxMessage",
+]
 
 
 class OutboxMessage(models.Model):

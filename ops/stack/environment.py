@@ -27,6 +27,8 @@ def application(
     """All variables of config/settings.py that differ in this stack, then Flower's; extra wins."""
     values = {**_site(layout, ports, credentials), **_servers(ports, credentials)}
     own = [name for name in REPLACES if name not in given.urls]
+    if "BROKER_URL" in given.urls:
+        values["EVENT_SINK_URL"] = ""  # there is no stream of our own
     if "STRIPE_API_KEY" in given.urls:
         values["STRIPE_API_BASE"] = ""
     values |= given.urls
@@ -63,6 +65,7 @@ def _servers(ports: Mapping[str, int], secrets: Mapping[str, str]) -> dict[str, 
         f":{ports['postgres']}/{SERVER_USER}",
         "BROKER_URL": f"amqp://{user}:{ports['rabbitmq']}//",
         "BROKER_API_URL": f"http://{user}:{ports['rabbitmq-api']}/api",
+        "EVENT_SINK_URL": f"rabbitmq-stream://{user}:{ports['rabbitmq-stream']}/orders.events",
         "LOCK_REDIS_URLS": ",".join(redis_url(ports[node], secrets) for node in LOCK_NODES),
         "CACHE_URL": redis_url(ports["redis-cache"], secrets),
         "STRIPE_API_KEY": secrets["stripe"],

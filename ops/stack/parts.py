@@ -19,9 +19,11 @@ WORKER_QUEUES = {
     "worker-notification": "orders.notification",
     "worker-maintenance": "orders.maintenance",
 }
+# They run only where EVENT_SINK_URL is set.
+EVENTS = ("relay-events", "consumer-sales")
 # These tell by a file that they do their work; the others answer over the network.
 HEARTBEATS = ("relay", *WORKER_QUEUES, "beat")
-APPLICATION = ("web", "relay", *WORKER_QUEUES, "beat", "flower")
+APPLICATION = ("web", "relay", *WORKER_QUEUES, "beat", "flower", *EVENTS)
 ALL = (*SERVERS, *APPLICATION)
 PROGRAM_OF = {
     "postgres": "PostgreSQL",
@@ -125,6 +127,8 @@ def _application(
             ),
         ],
         "relay": ["python", "manage.py", "relay"],
+        "relay-events": ["python", "manage.py", "relay_events"],
+        "consumer-sales": ["python", "manage.py", "consume_events", "--group", "sales"],
         "beat": [
             *celery,
             *("beat", "--pidfile=", "--loglevel", "INFO"),

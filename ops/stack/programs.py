@@ -60,6 +60,7 @@ PROGRAMS = {
         Program("Chromium", "chromium", ("chromium",)),
         # Its package brings a Java to run it with.
         Program("ZooKeeper", "zookeeper", ("zkServer.sh",), ("/usr/share/zookeeper/bin",)),
+        Program("ActiveMQ", "activemq", ("activemq",), ("/usr/bin",)),
     )
 }
 

@@ -17,8 +17,11 @@ from ops.stack.layout import Layout, write_private
 from ops.stack.ports import LOOPBACK
 
 VHOSTS = ("/", TEST_VHOST)
-PLUGINS = "[rabbitmq_management,rabbitmq_prometheus].\n"
-PORTS = ("rabbitmq", "rabbitmq-api", "rabbitmq-metrics", "rabbitmq-dist", "epmd")
+PLUGINS = "[rabbitmq_management,rabbitmq_prometheus,rabbitmq_stream].\n"
+PORTS = (
+    *("rabbitmq", "rabbitmq-api", "rabbitmq-metrics", "rabbitmq-stream"),
+    *("rabbitmq-dist", "epmd"),
+)
 
 
 def configuration(ports: Mapping[str, int], definitions: Path) -> str:
@@ -29,6 +32,9 @@ management.tcp.ip = {LOOPBACK}
 management.tcp.port = {ports["rabbitmq-api"]}
 prometheus.tcp.ip = {LOOPBACK}
 prometheus.tcp.port = {ports["rabbitmq-metrics"]}
+stream.listeners.tcp.local = {LOOPBACK}:{ports["rabbitmq-stream"]}
+stream.advertised_host = {LOOPBACK}
+stream.advertised_port = {ports["rabbitmq-stream"]}
 load_definitions = {definitions}
 log.console = true
 log.console.level = info

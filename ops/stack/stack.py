@@ -155,6 +155,8 @@ class Stack(RunningStack):
                 self._say(f"  port {port} ({name}) is taken by somebody else: {chosen[name]} now")
         secrets = credentials.complete(self._state.credentials)
         values = environment.application(self._layout, chosen, secrets, wishes, self._extra)
+        if not values["EVENT_SINK_URL"]:
+            own = [part for part in own if part not in parts.EVENTS]
         self._state = state.State(chosen, secrets, values, own)
         state.save(self._layout, self._state)
 

@@ -14,7 +14,7 @@ NAME = "test"
 # Tiers that read the settings and need no server.
 WITHOUT_SERVERS = ("tests/unit", "tests/architecture")
 BROWSER = "tests/browser"
-LOCKS = "tests/contract"
+CONTRACT = "tests/contract"
 GRACE_SECONDS = 60
 
 
@@ -24,9 +24,9 @@ def main(argv: list[str]) -> int:
     if paths and all(_is_in(path, WITHOUT_SERVERS) for path in paths):
         return _pytest(argv, {**os.environ, **placeholders.settings()})
     browser = _browser() if needs(BROWSER, argv) else {}
-    if needs(LOCKS, argv) and (os.geteuid() == 0 or os.environ.get("CI")):
+    if needs(CONTRACT, argv) and (os.geteuid() == 0 or os.environ.get("CI")):
         # Elsewhere its tests are skipped, and say why.
-        programs.ensure(["ZooKeeper"], lambda line: print(line, flush=True))
+        programs.ensure(["ZooKeeper", "ActiveMQ"], lambda line: print(line, flush=True))
     with Stack(NAME, fresh=True, parts=SERVERS) as stack:
         if "rabbitmq" not in stack.parts:
             rabbitmq.create_vhost(stack.environment["TEST_BROKER_API_URL"], environment.TEST_VHOST)
@@ -45,6 +45,9 @@ def in_process(values: dict[str, str]) -> dict[str, str]:
         "CACHE_URL": environment.with_path(values["CACHE_URL"], "/1"),
         "BROKER_URL": values["TEST_BROKER_URL"],
         "BROKER_API_URL": values["TEST_BROKER_API_URL"],
+        # Off unless a test sets it; this one is for those of the event stream.
+        "EVENT_SINK_URL": "",
+        "TEST_EVENT_SINK_URL": values["EVENT_SINK_URL"],
     }
 
 

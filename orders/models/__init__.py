@@ -3,6 +3,7 @@
 from orders.models.notification import Notification
 from orders.models.order import Order, OrderLine, TimelineEvent
 from orders.models.payment import Payment
+from orders.models.sales import SalesDay
 from orders.models.stock import StockHold, StockItem, StockMovement
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Order",
     "OrderLine",
     "Payment",
+    "SalesDay",
     "StockHold",
     "StockItem",
     "StockMovement",

@@ -4,7 +4,7 @@ import structlog
 from django.db import transaction
 from django.db.models.functions import Now
 
-from orders import metrics
+from orders import events, metrics
 from orders.locks import claim_order, fenced_update
 from orders.models import Notification, Order
 from orders.services import stock
@@ -33,7 +33,9 @@ def deduct_inventory(order_id: int, lease: HeldLease) -> None:
         if not packed:
             return
         record_event(order_id, "packed", "Packed from stock.", actor=WORKER)
-        announce(Order.objects.get(pk=order_id), Notification.Kind.ORDER_CONFIRMED)
+        order = Order.objects.get(pk=order_id)
+        announce(order, Notification.Kind.ORDER_CONFIRMED)
+        events.stock_deducted(order)
         stock.deduct_holds(order_id)
         metrics.order_packed()
     log.info("order_packed")

@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from orders import metrics, task_names
+from orders import events, metrics, task_names
 from orders.gateways.mailer import Mail, send_mail
 from orders.models import Notification, Order
 from orders.services.timeline import WORKER, record_event
@@ -65,6 +65,7 @@ def send_notification(notification_id: int, lease: HeldLease) -> None:
         if sent:
             kind = notification.get_kind_display()
             record_event(notification.order_id, "mailed", f"Mail sent: {kind}.", actor=WORKER)
+            events.notification_sent(notification)
             metrics.mail_sent(notification.kind)
     log.info("mail_sent", order=notification.order.subject, kind=notification.kind)
 

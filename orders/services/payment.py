@@ -6,7 +6,7 @@ import structlog
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from orders import metrics, task_names
+from orders import events, metrics, task_names
 from orders.errors import NotPayable
 from orders.gateways.chosen import get_gateway
 from orders.gateways.payment import Captured, CaptureRequest, Declined
@@ -69,7 +69,8 @@ def retry_payment(order_id: int, card: Card, idempotency_key: UUID) -> None:
                     "This order is not waiting for a card. The page shows where it stands."
                 )
             record_event(order_id, "card_changed", "Another card was given.", actor=SHOPPER)
-            open_payment(Order.objects.get(pk=order_id), card, form_key=idempotency_key)
+            order = Order.objects.get(pk=order_id)
+            events.payment_retried(order, open_payment(order, card, form_key=idempotency_key))
     except IntegrityError:
         if not Payment.objects.filter(form_key=idempotency_key, order_id=order_id).exists():
             raise
@@ -129,6 +130,7 @@ def _mark_unknown(payment: Payment, lease: HeldLease) -> None:
                 "The bank has not answered yet. It is asked again under the same key.",
                 actor=WORKER,
             )
+            events.payment_unknown(payment.order, payment)
 
 
 def _settle_captured(payment: Payment, result: Captured, lease: HeldLease) -> None:
@@ -151,6 +153,7 @@ def _settle_captured(payment: Payment, result: Captured, lease: HeldLease) -> No
             card_last4=result.card_last4 or payment.card_last4,
         )
         record_event(payment.order_id, "paid", f"Paid with {payment.card_label}.", actor=WORKER)
+        events.order_paid(payment.order, payment)
         enqueue(
             task_names.DEDUCT_INVENTORY,
             {"order_id": payment.order_id},
@@ -177,6 +180,7 @@ def _settle_declined(payment: Payment, result: Declined, lease: HeldLease) -> No
             decline_message=result.message,
         )
         record_event(payment.order_id, "declined", result.message, actor=WORKER)
+        events.payment_declined(payment.order, payment, result.code)
         announce(
             payment.order,
             Notification.Kind.PAYMENT_DECLINED,

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from orders import metrics, selectors
+from orders import events, metrics, selectors
 from orders.errors import EmptyOrder, OutOfStock, UnknownSku
 from orders.locked import honest_about_locks
 from orders.models import Order, OrderLine
@@ -95,6 +95,7 @@ def _place(command: PlaceOrder) -> Order:
     )
     payments.open_payment(order, command.card, form_key=command.idempotency_key)
     record_event(order.pk, "placed", "Order received.", actor=SHOPPER)
+    events.order_placed(order)
     # Last before the commit, so that the row of a hot SKU is locked for the shortest time.
     stock.hold_lines(order)
     metrics.order_placed()

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from orders import metrics, task_names
+from orders import events, metrics, task_names
 from orders.locks import move_order
 from orders.models import Notification, Order, Payment
 from orders.services import stock
@@ -44,6 +44,7 @@ def _expire(order: Order) -> bool:
                 order.pk, "expired", "Not paid in time; the units went back.", actor=SWEEPER
             )
             announce(order, Notification.Kind.ORDER_EXPIRED)
+            events.order_expired(order)
             stock.release_holds(order.pk)
             metrics.order_expired()
     return moved

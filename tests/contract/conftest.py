@@ -4,10 +4,20 @@ from pathlib import Path
 import pytest
 
 from tasks.locks.redlock import Redlock
+from tests.contract.event_fixtures import activemq, event_rig, rabbit_stream, tansu
 from tests.contract.redis_nodes import PREFIX, Nodes, running
 from tests.contract.stores import postgres, postgres_server, zookeeper, zookeeper_server
 
-__all__ = ["postgres", "postgres_server", "zookeeper", "zookeeper_server"]
+__all__ = [
+    "activemq",
+    "event_rig",
+    "postgres",
+    "postgres_server",
+    "rabbit_stream",
+    "tansu",
+    "zookeeper",
+    "zookeeper_server",
+]
 
 MakeClient = Callable[..., Redlock]
 

@@ -27,12 +27,13 @@ from tasks.models import LockFence
 from tests.contract.redis_nodes import free_port
 from tests.contract.waiting import wait_until
 
-_START_SECONDS = 30.0
 ZOOKEEPER_JAR = Path("/usr/share/java/zookeeper.jar")
 
 
 class StoreServer(ABC):
     """A server process with its children."""
+
+    start_seconds = 30.0
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
@@ -52,7 +53,7 @@ class StoreServer(ABC):
         self.go_on()
         if self._process is None or self._process.poll() is not None:
             self._process = self.launch()
-        deadline = time.monotonic() + _START_SECONDS
+        deadline = time.monotonic() + self.start_seconds
         while not self.answers():
             assert self._process.poll() is None, f"{type(self).__name__} ended at once"
             assert time.monotonic() < deadline, f"{type(self).__name__} did not start"

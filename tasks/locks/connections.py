@@ -38,16 +38,17 @@ class Connections:
         if kind is not None and not issubclass(kind, TaskError):
             self._end_torn()
             return
-        ended = self._fanout.ended
+        behind = self._fanout.behind
+        ended = behind.ended
         try:
             if self._fanout.pushed:
                 self.pass_on_calls()
             if ended:
-                self._fanout.ended = []
+                behind.ended = []
         finally:
             self._lock.release()
-        for behind in ended:
-            behind.told(behind.machine.passed)
+        for done in ended:
+            done.told(done.machine.passed)
 
     def pass_on_calls(self) -> None:
         """To those who wait. Who is called and waits no more, such as after a broken connection,

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tasks.locks.behind import RoundsBehind
 from tasks.locks.fanout import Fanout
 from tasks.locks.messages import Acquire, Call, Failed, Release, Reply, Request
 from tasks.locks.node import Node
@@ -37,15 +38,13 @@ class SimulatedTransport(Fanout):
         self._clock = client
         self._round_id = 0
         self._calls: list[Call] = []
-        self._behind = {}
-        self._late = []
-        self.ended = []
+        self.behind = RoundsBehind()
         self._ready: list[tuple[int, Reply]] = []
 
     def begin(self) -> None:
         self._round_id += 1
         self._ready.clear()
-        self._give_up_behind(self.client.read_monotonic())
+        self.behind.give_up(self.client.read_monotonic())
         for index, wire in enumerate(self.wires):
             if wire is None and not self.world.refusing[index]:
                 self.wires[index] = Wire(self.world.nodes[index].run_id)
@@ -118,8 +117,8 @@ class SimulatedTransport(Fanout):
         if isinstance(reply, Call):
             self._calls.append(reply)
         elif round_id != self._round_id:
-            self._late.append((round_id, index, reply))
-            self._read_late()
+            self.behind.late.append((round_id, index, reply))
+            self.behind.read_late()
         else:
             self._ready.append((index, reply))
 

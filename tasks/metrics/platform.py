@@ -59,7 +59,12 @@ def breakers() -> Iterable[Metric]:
     seen: dict[tuple[str, ...], float] = {}
     for one in breaker_states():
         seen[one.name, one.status.value] = 1.0
-    yield gauge("breaker_state", "1 for the state that a breaker is in.", ("name", "state"), seen)
+    yield gauge(
+        "breaker_state",
+        "1 for the state that a breaker is in.",
+        ("name", "state"),
+        seen or {("none", "closed"): 0.0},
+    )
 
 
 register("outbox", outbox)

@@ -104,6 +104,10 @@ def test_a_message_is_what_send_task_makes_of_it(
     assert relay.run_once().published == 1
     ours = taken(channel_to_broker)
 
+    # Each says when it was handed to the broker.
+    handed_over = [said["headers"]["outbox"].pop("published_at") for said in (celerys, ours)]
+    assert all(isinstance(moment, float) for moment in handed_over)
+    assert abs(handed_over[1] - handed_over[0]) < LIMIT_SECONDS
     # kwargsrepr is for people; ours is plain repr, which quotes a few texts differently.
     assert ours["headers"].pop("kwargsrepr")[:200]
     assert celerys["headers"].pop("kwargsrepr")[:200]

@@ -2,9 +2,12 @@
 
 import os
 from functools import lru_cache
+from typing import Any
 
+from celery.signals import worker_init
 from django.conf import settings
 
+from orders import task_names
 from orders.gateways.breaking import BreakingGateway
 from orders.gateways.payment import PaymentGateway
 from tasks.breaker import BreakerPolicy
@@ -36,3 +39,11 @@ def _gateway(
     # A probe may wait for an answer as long as any call, and some more for its worker.
     policy = BreakerPolicy(open_seconds=open_seconds, probe_seconds=timeout_seconds * 2 + 5)
     return BreakingGateway(stripe, sick=is_sick, policy=policy)
+
+
+@worker_init.connect(dispatch_uid="orders.gateways")
+def load_before_fork(sender: Any = None, **_: Any) -> None:
+    """A worker that captures payments loads the SDK once, before its children are forked from it:
+    otherwise the first capture of each child takes half a second longer, under its lease."""
+    if settings.TASK_QUEUES[task_names.CAPTURE_PAYMENT] in sender.app.amqp.queues.consume_from:
+        from orders.gateways import stripe_gateway  # noqa: F401, PLC0415

@@ -65,7 +65,7 @@ def test_a_binding_that_the_code_does_not_know_is_told_and_left(mended: Connecti
         assert "left as it is: binding amq.topic" in run("setup_broker")
         assert "is not in the code" in run("check_broker")
     finally:
-        bound.unbind_from(exchange="amq.topic", routing_key="stray")
+        bound.unbind_from(exchange=Exchange("amq.topic"), routing_key="stray")
 
 
 def test_a_policy_of_somebody_else_that_overrides_ours_is_told(mended: Connection) -> None:

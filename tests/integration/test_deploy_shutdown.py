@@ -52,7 +52,8 @@ def begin(order: Order, folder: Path, workers: dict[int, Process]) -> Process:
     """Send a task that waits in its middle; the worker that has it."""
     folder.mkdir()
     kwargs = {"order_id": order.pk, "name": "once", "folder": str(folder)}
-    current_app.send_task(TASK, kwargs=kwargs, queue=QUEUE, retry=False)
+    with current_app.connection_for_write() as fresh:  # the pool's may be from before an outage
+        current_app.send_task(TASK, kwargs=kwargs, queue=QUEUE, retry=False, connection=fresh)
     wait_until((folder / "inside").exists, seconds=30)
     return workers[int((folder / "inside").read_text())]
 

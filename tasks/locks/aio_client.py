@@ -69,9 +69,10 @@ class AsyncRedlock:
         When it is cancelled on the way, RELEASE follows every ACQUIRE that was sent.
         """
         voting = self.voting
-        request = voting.request(key, ttl, holder)
         await self.ready()
+        # Before the request: a lease must not be younger than the number that it proposes.
         started = self._clock.monotonic()
+        request = voting.request(key, ttl, holder)
         attempt = AcquireRound(request, len(self.nodes))
         sent: set[int] = set()
         lease = None
@@ -105,9 +106,12 @@ class AsyncRedlock:
         deadline = self._clock.monotonic() + wait
         since_us = int(self._clock.wall() * 1_000_000)
         while True:
-            request = self.voting.request(key, ttl, holder)
             await self.ready()
-            standing = AsyncStanding(self, request, since_us=since_us, deadline=deadline)
+            started = self._clock.monotonic()
+            request = self.voting.request(key, ttl, holder)
+            standing = AsyncStanding(
+                self, request, since_us=since_us, started=started, deadline=deadline
+            )
             try:
                 return await standing.wait(on_busy)
             except LeaseBusy:

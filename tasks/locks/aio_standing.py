@@ -36,14 +36,16 @@ class Client(Protocol):
 class AsyncStanding:
     """One attempt in line. ``wait`` is called once."""
 
-    def __init__(self, client: Client, request: Acquire, *, since_us: int, deadline: float) -> None:
+    def __init__(
+        self, client: Client, request: Acquire, *, since_us: int, started: float, deadline: float
+    ) -> None:
         """``since_us``: wall clock when the waiting began, which is the place in the line.
-        ``deadline`` in monotonic seconds."""
+        ``started``, before the request was made, and ``deadline`` in monotonic seconds."""
         self._client = client
         self._voting = client.voting
         self._request = request
         self._ttl = request.ttl_ms / 1000
-        self._started = self._now()
+        self._started = started
         patience = self._voting.stand(request, since_us, client.bell)
         self._end = min(deadline, self._started + patience)
         self._sent: set[int] = set()

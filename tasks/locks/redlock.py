@@ -108,9 +108,16 @@ class Redlock(QueueingBackend):
         deadline = self._clock.monotonic() + wait
         since_us = int(self._clock.wall() * 1_000_000)
         while True:
+            # Before the request: a lease must not be younger than the number that it proposes.
+            started = self._clock.monotonic()
             request = self._voting.request(key, ttl, holder)
             standing = Standing(
-                self._voting, self._connections, request, since_us=since_us, deadline=deadline
+                self._voting,
+                self._connections,
+                request,
+                since_us=since_us,
+                started=started,
+                deadline=deadline,
             )
             try:
                 return standing.wait(on_busy)

@@ -33,15 +33,16 @@ class Standing:
         request: Acquire,
         *,
         since_us: int,
+        started: float,
         deadline: float,
     ) -> None:
         """``since_us``: wall clock when the waiting began, which is the place in the line.
-        ``deadline`` in monotonic seconds."""
+        ``started``, before the request was made, and ``deadline`` in monotonic seconds."""
         self._voting = voting
         self._connections = connections
         self._request = request
         self._ttl = request.ttl_ms / 1000
-        self._started = voting.clock.monotonic()
+        self._started = started
         patience = voting.stand(request, since_us, connections.line.bell)
         self._end = min(deadline, self._started + patience)
         self._sent = 0

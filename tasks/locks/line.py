@@ -12,8 +12,6 @@ from contextlib import suppress
 
 from tasks.locks.messages import Call
 
-_MOST_SPARE = 8
-
 
 class Turn:
     """One attempt that waits, under its nonce."""
@@ -76,12 +74,11 @@ class Line:
     def leave(self, nonce: str) -> None:
         """Nobody waits under ``nonce`` any more, nor holds a lease that was waited for."""
         turn = self._turns.pop(nonce, None)
-        if turn is None:
-            return
-        if len(self._spare) < _MOST_SPARE:
+        if turn is not None:
+            # Kept open: a call that another thread is passing on at this moment must not be written
+            # into whatever would get the same file descriptor. So there are as many as have ever
+            # waited at once.
             self._spare.append(turn._pipe)
-        else:
-            _close(turn._pipe)
 
     def tell(self, calls: Iterable[Call]) -> list[Call]:
         """Pass the calls on. Those for nobody: a slot that somebody has to give back."""

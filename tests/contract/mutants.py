@@ -145,6 +145,5 @@ MUTANTS: dict[Inject, tuple[str, str]] = {
     nothing_taken_back: ("left behind", "order and delay"),
     heir_without_a_number: ("token", "order and delay"),
     heir_from_now_on: ("holders", "stragglers in line"),
-    heir_with_an_old_number: ("token", "counters that end"),
 }
 """Each with a word of the promise that it breaks, and the faults that show it soonest."""

@@ -4,8 +4,12 @@ from collections import Counter
 
 import pytest
 
+from tasks.locks.messages import Acquire, Call, Denied, Granted, Place, Release
+from tasks.locks.wire import Terms, entry_of
+from tests.contract.client import KEY, TTL
 from tests.contract.families import FAMILIES, Family, family
-from tests.contract.mutants import MUTANTS, Inject
+from tests.contract.mutants import MUTANTS, Inject, heir_with_an_old_number
+from tests.contract.simulated_node import SimulatedNode
 from tests.contract.tenure import Broken
 from tests.contract.world import World
 
@@ -44,6 +48,41 @@ def test_a_broken_protocol_is_noticed(mutant: Inject, monkeypatch: pytest.Monkey
     with pytest.raises(Broken, match=promise):
         for seed in range(_MUTANT_SCHEDULES):
             World(seed, family(name)).run()
+
+
+def test_the_heir_of_a_release_that_came_late_follows_what_was_forgotten_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # One of many thousand schedules does this; so this one is written down.
+    assert _heir_of_a_late_release() > 0
+    heir_with_an_old_number(monkeypatch)
+    assert _heir_of_a_late_release() < 0, "the mutant was not noticed"
+
+
+def _heir_of_a_late_release() -> int:
+    """How far the heir's token is ahead of the lease that was granted before the heir asked."""
+    terms = Terms("sim", quarantine_ms=1_100, retention_ms=3_500, lead_ms=60_000)
+    node = SimulatedNode(terms)
+    node.mark_new()
+    told: list[Call] = []
+    node.call = lambda _bell, call: told.append(call) is None
+
+    def acquire(nonce: str) -> Acquire:
+        return Acquire(KEY, nonce, int(TTL * 1000), int(node.now * 1_000_000))
+
+    late = acquire("late")
+    given_up = Release(KEY, "late", late.proposal + 1)
+    node.now += 1
+    before = node.apply(acquire("before"), node.run_id)
+    assert isinstance(before, Granted)
+    node.now += terms.retention_ms / 1000 + 1
+
+    assert isinstance(node.apply(late, node.run_id), Granted), "its connection goes on at last"
+    heir = acquire("heir")
+    heir.place = Place(heir.proposal, entry_of(heir, "0", int(node.now * 1000) + 1_000))
+    assert isinstance(node.apply(heir, node.run_id), Denied)
+    node.apply(given_up, node.run_id)
+    return told[0].counter - before.counter
 
 
 def test_the_same_seed_is_the_same_schedule() -> None:

@@ -65,7 +65,12 @@ def _heir_of_a_late_release() -> int:
     node = SimulatedNode(terms)
     node.mark_new()
     told: list[Call] = []
-    node.call = lambda _bell, call: told.append(call) is None
+
+    def hear(_bell: str, call: Call) -> bool:
+        told.append(call)
+        return True
+
+    node.call = hear
 
     def acquire(nonce: str) -> Acquire:
         return Acquire(KEY, nonce, int(TTL * 1000), int(node.now * 1_000_000))

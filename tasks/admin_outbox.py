@@ -15,11 +15,11 @@ from tasks.moments import words_until
 class OutboxMessageAdmin(ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]  # unfold is untyped
     list_display = ["task", "subject", "attempt", "next_at", "why"]
     list_filter = ["task", "attempt"]
-    search_fields = ["=subject", "=trace_id", "reason"]
+    search_fields = ["=subject", "=trace_id", "=dedupe_key", "reason"]
     ordering = ["not_before"]
     fields = [
         *("id", "task", "subject", "attempt", "next_at", "reason", "arguments"),
-        *("first_enqueued_at", "enqueued_at", "trace_id"),
+        *("first_enqueued_at", "enqueued_at", "dedupe_key", "schema_version", "trace_id"),
     ]
     readonly_fields = ["arguments", "next_at"]
 

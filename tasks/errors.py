@@ -28,9 +28,13 @@ class LeaseBusy(TaskError):
     """
 
     def __init__(self, key: str, retry_after: float = 0.0) -> None:
-        super().__init__(f"The lease {key!r} is held by another worker.")
+        # Its own arguments, not a sentence made of them: Celery pickles what a task raised.
+        super().__init__(key, retry_after)
         self.key = key
         self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return f"The lease {self.key!r} is held by another worker."
 
 
 class LeaseLost(TaskError):
@@ -48,7 +52,6 @@ class BreakerOpen(TaskError):
     """
 
     def __init__(self, name: str, retry_after: float) -> None:
-        # Its own arguments, not a sentence made of them: Celery pickles what a task raised.
         super().__init__(name, retry_after)
         self.name = name
         self.retry_after = retry_after

@@ -4,6 +4,7 @@ import threading
 import time
 
 from celery import current_app
+from django.conf import settings
 from django.core.cache import cache
 from django.db import Error as DatabaseTrouble
 from django.db import connection
@@ -14,10 +15,9 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from tasks.event_models import EventMessage
 from tasks.models import DeadLetter, OutboxMessage
 
-# Orders are taken while the broker is away, so a long outbox is a warning, not a reason to close.
-_OUTBOX_OLD_SECONDS = 60
 _BROKER_TIMEOUT_SECONDS = 1.0
 _KEEP_SECONDS = 5.0
 
@@ -44,6 +44,7 @@ def ready(request: HttpRequest) -> HttpResponse:
             )
             return _closed(problem, {"database": True, "migrations": False})
         waiting, oldest_seconds = _outbox()
+        event_seconds = _oldest_event()
         dead = DeadLetter.objects.filter(status=DeadLetter.Status.OPEN).count()
     except DatabaseTrouble as error:
         problem = f"PostgreSQL does not answer ({type(error).__name__})."
@@ -53,13 +54,20 @@ def ready(request: HttpRequest) -> HttpResponse:
         "migrations": True,
         "cache": _cache_answers(),
         "broker": BROKER_ANSWERS(),
-        "outbox": oldest_seconds <= _OUTBOX_OLD_SECONDS,
+        "outbox": oldest_seconds <= settings.OUTBOX_OLD_SECONDS,
+        "events": event_seconds <= settings.OUTBOX_OLD_SECONDS,
     }
+    # Orders are taken while the broker is away: what waits is no reason to close.
     warnings = []
     if not checks["outbox"]:
         warnings.append(
             f"The oldest of {waiting} outbox messages is due for {oldest_seconds:.0f} s. "
             "Is the relay running, and RabbitMQ?"
+        )
+    if not checks["events"]:
+        warnings.append(
+            f"The oldest event waits for {event_seconds:.0f} s to leave. Is the event relay "
+            "running, and its sink? Has it refused an event (admin, Events)?"
         )
     if not checks["broker"]:
         warnings.append("RabbitMQ does not answer. Orders are taken and wait in the outbox.")
@@ -87,6 +95,12 @@ def _outbox() -> tuple[int, float]:
     due = OutboxMessage.objects.filter(not_before__lte=Now())
     row = due.aggregate(number=Count("pk"), oldest=Max(age))
     return row["number"], row["oldest"] or 0.0
+
+
+def _oldest_event() -> float:
+    """Seconds by the database's clock; 0 when all have left."""
+    age = ExpressionWrapper(Extract(Now() - F("occurred_at"), "epoch"), output_field=FloatField())
+    return EventMessage.objects.aggregate(oldest=Max(age))["oldest"] or 0.0
 
 
 def _cache_answers() -> bool:

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 from ops.crash.fleet import Fleet
 
-# How many messages more must be handled before the next kill, whatever the machine's speed: a fleet
+# So many messages more must be handled before the next kill, whatever the machine's speed: a fleet
 # that is killed faster than it starts would never come to anything.
-_FEWEST, _MOST = 5, 75
+_FEWEST = 5
 # Then it strikes at any instant of so many seconds.
 _SPREAD_SECONDS = 0.3
 _LOOK_SECONDS = 0.1
@@ -20,15 +20,18 @@ _DECK = ["worker's child"] * 5 + ["relay"] * 3 + ["worker"] * 2
 
 @contextmanager
 def kills(
-    fleet: Fleet, chance: random.Random, handled: Callable[[], int]
+    fleet: Fleet, chance: random.Random, handled: Callable[[], int], *, every: int
 ) -> Iterator["Counter[str]"]:
-    """Kill while the block runs; how many of each kind were hit. ``handled``: messages so far."""
+    """Kill while the block runs; how many of each kind were hit. ``handled``: messages so far.
+    ``every``: how many messages lie between two kills on average, 5 or more."""
     hit: Counter[str] = Counter()
     stop = threading.Event()
 
     def go_on() -> None:
         deck: list[str] = []
-        while _wait_for_more(chance.randint(_FEWEST, _MOST), handled, stop):
+        while _wait_for_more(
+            chance.randint(_FEWEST, max(_FEWEST, 2 * every - _FEWEST)), handled, stop
+        ):
             stop.wait(chance.uniform(0, _SPREAD_SECONDS))
             if not deck:
                 deck = chance.sample(_DECK, len(_DECK))

@@ -27,6 +27,7 @@ DATABASE = "crash"
 SERVERS = ("epmd", "rabbitmq", *LOCK_NODES, "redis-cache", "postgres")
 RELAYS, WORKERS = 2, 2
 MESSAGES_PER_GIFT = 2
+EVERY = 40
 _PREPARE_SECONDS = 120.0
 _LOOK_SECONDS = 1.0
 # So long must nothing be on its way before the processes are stopped and the last count is taken.
@@ -57,6 +58,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--runs", type=int, default=1, help="how many times (1)")
     parser.add_argument("--messages", type=int, default=5_000, help="in each run (5,000)")
     parser.add_argument("--seed", type=int, default=None, help="of the kills' order (random)")
+    parser.add_argument(
+        "--every", type=int, default=EVERY, help=f"messages between two kills, mean ({EVERY})"
+    )
     wanted = parser.parse_args(argv)
     seed = random.randrange(1_000_000) if wanted.seed is None else wanted.seed
     broken = 0
@@ -66,7 +70,7 @@ def main(argv: list[str]) -> int:
     ):
         environ = prepare(stack.environment, Path(folder))
         for number in range(wanted.runs):
-            outcome = run(environ, wanted.messages, seed + number)
+            outcome = run(environ, wanted.messages, seed + number, every=wanted.every)
             print(f"run {number + 1:>2}, seed {seed + number}: {outcome}", flush=True)
             broken += bool(outcome.broken)
     print(f"{wanted.runs - broken} of {wanted.runs} runs kept every promise.")
@@ -96,14 +100,21 @@ def prepare(values: Mapping[str, str], folder: Path) -> dict[str, str]:
     return environ
 
 
-def run(environ: Mapping[str, str], messages: int, seed: int, *, limit: float = 1_800.0) -> Outcome:
+def run(
+    environ: Mapping[str, str],
+    messages: int,
+    seed: int,
+    *,
+    every: int = EVERY,
+    limit: float = 1_800.0,
+) -> Outcome:
     """Let the messages flow under kills until all is done or ``limit`` seconds are over."""
     gifts = messages // MESSAGES_PER_GIFT
     with closing(Witness(environ)) as witness:
         witness.set_up()
         began = time.monotonic()
         with Fleet(_places(), environ) as fleet:
-            with kills(fleet, random.Random(seed), witness.handled) as hit:
+            with kills(fleet, random.Random(seed), witness.handled, every=every) as hit:
                 _step(environ, "-m", "ops.crash.load", str(gifts), seconds=limit)
                 _wait(witness, lambda facts: facts.printed == gifts, began + limit)
             seconds = time.monotonic() - began

@@ -21,7 +21,8 @@ class Lease:
     nodes: int = 0
     """Bit mask of the nodes that may know this lease. For the backend's own use."""
     entry: str = ""
-    """What may stand of it in the nodes' waiting lists. For the backend's own use."""
+    """What the backend says of it again: what may stand in the lock nodes' waiting lists, or its
+    holder in ZooKeeper. For the backend's own use."""
     backend: str = "redlock"
     """Who granted it: redlock, postgres or zookeeper."""
 

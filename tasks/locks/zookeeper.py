@@ -17,6 +17,7 @@ from kazoo.exceptions import BadVersionError, KazooException, NoNodeError
 
 from tasks.clock import SYSTEM_CLOCK
 from tasks.errors import LeaseBusy, LeaseLost, QuorumUnavailable
+from tasks.locks.inspection import LeaseSeen
 from tasks.locks.lease import Lease
 from tasks.locks.limits import check_key, check_ttl, drift
 from tasks.locks.observer import LockObserver, SilentObserver
@@ -49,14 +50,14 @@ class ZooKeeperLocks:
         self._observer = observer or SilentObserver()
 
     def acquire(self, key: str, *, ttl: float, holder: str = "") -> Lease:
-        """One attempt; ``holder`` is not kept. Raises LeaseBusy, QuorumUnavailable, ValueError for
+        """One attempt. Raises LeaseBusy, QuorumUnavailable, ValueError for
         a bad key or TTL."""
         check_key(key)
         check_ttl(ttl, self._max_ttl)
         started = self._clock.monotonic()
         deadline = started + min(self._timeout, ttl)
         try:
-            path, stat, others = self._stand_in_line(key, ttl, deadline)
+            path, stat, others = self._stand_in_line(key, ttl, holder, deadline)
             with self._dropped_on_error(path):
                 left = self._holders_time(stat, others, deadline)
                 if left is not None:
@@ -77,7 +78,7 @@ class ZooKeeperLocks:
             ) from error
         self._observer.node_answered(self._session.place, now - started)
         self._tell("acquire", "granted", started)
-        return Lease(key, path, token, ttl, valid_until, now, backend="zookeeper")
+        return Lease(key, path, token, ttl, valid_until, now, entry=holder, backend="zookeeper")
 
     def extend(self, lease: Lease) -> Lease:
         """The same lease with a full TTL from now. Raises LeaseLost, also when the ensemble does
@@ -89,7 +90,8 @@ class ZooKeeperLocks:
                 raise EnsembleAway("it ran out before it was extended")
             deadline = started + min(self._timeout, left)
             # Writing the node sets its time of change, from which contenders count the TTL.
-            self._session.write(lease.nonce, _content(lease.key, lease.ttl), deadline)
+            content = _content(lease.key, lease.ttl, lease.entry)
+            self._session.write(lease.nonce, content, deadline)
             if self._clock.monotonic() >= lease.valid_until:
                 raise EnsembleAway("the answer came after its end")
         except (EnsembleAway, KazooException) as error:
@@ -119,18 +121,48 @@ class ZooKeeperLocks:
         """``release``: here nobody else would read the answer."""
         told(self.release(lease))
 
+    def leases(self, *, limit: int = 1000) -> list[LeaseSeen]:
+        """What is held now, by key. What is left of each is counted with this machine's clock.
+        Nobody is known to wait here: waiters look again by and by. Raises QuorumUnavailable."""
+        deadline = self._clock.monotonic() + self._timeout
+        try:
+            lines = self._session.first_in_line(limit, deadline)
+            seen = [self._seen(*line, deadline) for line in lines]
+        except (EnsembleAway, KazooException) as error:
+            raise QuorumUnavailable(
+                f"ZooKeeper at {self._session.place} does not list its leases: {_reason(error)}."
+            ) from error
+        return sorted((one for one in seen if one.remaining_seconds > 0), key=lambda one: one.key)
+
+    def _seen(self, path: str, content: bytes, stat: Any, deadline: float) -> LeaseSeen:
+        said = json.loads(content)
+        left = stat.mtime / 1000 + said["ttl"] - self._clock.wall()
+        token = self._session.token(stat.czxid, deadline)
+        return LeaseSeen(said["key"], path, token, left, said.get("holder", ""), (), 0)
+
+    def force_release(self, key: str, nonce: str) -> bool:
+        """Take the lease with this nonce from its holder, who learns it at its next renewal. False:
+        it was gone already, or the ensemble did not say."""
+        check_key(key)
+        now = self._clock.monotonic()
+        return self.release(Lease(key, nonce, 0, 1.0, now + 1.0, now, backend="zookeeper"))
+
     def close(self) -> None:
         """End the session; what this process still holds is free at once."""
         self._session.close()
 
     # -- one attempt ----------------------------------------------------------
 
-    def _stand_in_line(self, key: str, ttl: float, deadline: float) -> tuple[str, Any, list[str]]:
+    def _stand_in_line(
+        self, key: str, ttl: float, holder: str, deadline: float
+    ) -> tuple[str, Any, list[str]]:
         """Create our node. Its path, its stat, and the paths of those that stand before it."""
         name = sha256(key.encode()).hexdigest()[:40]
         folder = f"{self._session.root}/{int(name[:8], 16) % _FOLDERS:02x}"
         mark = f"{name}-{secrets.token_hex(16)}-"
-        path, stat, names = self._session.line_up(folder, mark, _content(key, ttl), deadline)
+        path, stat, names = self._session.line_up(
+            folder, mark, _content(key, ttl, holder), deadline
+        )
         place = _place(path)
         before = [n for n in names if n.startswith(f"{name}-") and _place(n) < place]
         return path, stat, [f"{folder}/{n}" for n in sorted(before, key=_place)]
@@ -166,8 +198,8 @@ class ZooKeeperLocks:
         self._observer.round_done(operation, outcome, seconds, second_round=False, margin=0)
 
 
-def _content(key: str, ttl: float) -> bytes:
-    return json.dumps({"key": key, "ttl": ttl}).encode()
+def _content(key: str, ttl: float, holder: str) -> bytes:
+    return json.dumps({"key": key, "ttl": ttl, "holder": holder}).encode()
 
 
 def _ttl(content: bytes) -> float:

@@ -1,6 +1,7 @@
 """What a lock asks of ZooKeeper: nodes in line, and nothing left behind by a failure."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from kazoo.client import KazooClient
@@ -60,6 +61,30 @@ class ZooKeeperSession(ZooKeeperConnection):
         """A node's content and stat."""
         content, stat = self.result(self._ready(deadline).get_async(path), deadline)
         return content, stat
+
+    def first_in_line(self, limit: int, deadline: float) -> list[tuple[str, bytes, Any]]:
+        """Path, content and stat of whoever stands first for each key, of at most ``limit`` keys.
+
+        Whatever goes while it is being read is left out."""
+        client = self._ready(deadline)
+        try:
+            folders = self.result(client.get_children_async(self.root), deadline)
+        except NoNodeError:
+            return []
+        first: dict[str, str] = {}
+        # All are asked before the first answer is read: one round trip, not one for each folder.
+        asked = [(f, client.get_children_async(f"{self.root}/{f}")) for f in sorted(folders)]
+        for folder, listed in asked:
+            names = self.result(listed, deadline)
+            # The number at the end has ten digits, so it sorts; the key's hash is in front.
+            for name in sorted(names, key=lambda name: name.rsplit("-", 1)[1]):
+                first.setdefault(name.split("-", 1)[0], f"{self.root}/{folder}/{name}")
+        found = []
+        reads = [(path, client.get_async(path)) for path in list(first.values())[:limit]]
+        for path, read in reads:
+            with suppress(NoNodeError):
+                found.append((path, *self.result(read, deadline)))
+        return found
 
     def write(self, path: str, content: bytes, deadline: float) -> None:
         """Replace a node's content; worth a wait for the connection."""

@@ -9,6 +9,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from tasks.metrics import (  # each declares or registers what it has to tell
+    event_lag,  # noqa: F401
     platform,  # noqa: F401
     queues,  # noqa: F401
     relay,  # noqa: F401

@@ -7,6 +7,7 @@ from django.db.models.functions import Extract, Now
 from prometheus_client.metrics_core import Metric
 
 from tasks.breaker_store import breaker_states
+from tasks.event_models import EventMessage
 from tasks.metrics.sources import gauge, register
 from tasks.models import DeadLetter, OutboxMessage
 
@@ -67,6 +68,28 @@ def breakers() -> Iterable[Metric]:
     )
 
 
+def events() -> Iterable[Metric]:
+    """Events that must still leave. A subject with a refused one is held up by it."""
+    refused = Q(refused_at__isnull=False)
+    age = ExpressionWrapper(Extract(Now() - F("occurred_at"), "epoch"), output_field=FloatField())
+    row = EventMessage.objects.aggregate(
+        waiting=Count("pk", filter=~refused), refused=Count("pk", filter=refused), oldest=Max(age)
+    )
+    yield gauge(
+        "event_messages",
+        "Events that have not left: waiting, or refused by the sink.",
+        ("state",),
+        {("waiting",): row["waiting"], ("refused",): row["refused"]},
+    )
+    yield gauge(
+        "event_oldest_seconds",
+        "How long ago the oldest event happened that has not left.",
+        (),
+        {(): max(0.0, row["oldest"] or 0.0)},
+    )
+
+
+register("events", events)
 register("outbox", outbox)
 register("breakers", breakers)
 register("dead_letters", dead_letters)

@@ -69,6 +69,31 @@ def test_an_expired_session_loses_its_leases(
         held.ensure()
 
 
+def test_leases_are_listed_with_their_holders_and_can_be_taken_away(locks: MakeLocks) -> None:
+    alice, admin = locks(prefix="listed"), locks(prefix="listed")
+    assert admin.leases() == []
+    first = alice.acquire("order:2", ttl=MAX_TTL, holder="büro 1")
+    second = alice.extend(alice.acquire("order:1", ttl=MAX_TTL, holder="worker 7"))
+    brief = alice.acquire("order:3", ttl=0.3)
+    assert _is_busy(admin, "order:1")
+    wait_until(lambda: time.monotonic() > brief.valid_until + 0.1)
+
+    one, two = admin.leases()
+
+    assert (one.key, one.nonce, one.token, one.holder) == (
+        *("order:1", second.nonce, second.token),
+        "worker 7",
+    )
+    assert (two.key, two.token, two.holder) == ("order:2", first.token, "büro 1")
+    assert 0 < two.remaining_seconds <= MAX_TTL
+    assert len(admin.leases(limit=1)) == 1
+    assert admin.force_release("order:1", one.nonce) is True
+    assert admin.force_release("order:1", one.nonce) is False
+    with pytest.raises(LeaseLost):
+        alice.extend(second)
+    assert [seen.key for seen in admin.leases()] == ["order:2"]
+
+
 def _is_busy(one: ZooKeeperLocks, key: str) -> bool:
     try:
         one.release(one.acquire(key, ttl=1.0))

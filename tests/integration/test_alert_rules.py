@@ -22,8 +22,8 @@ DEPLOY = CHECKOUT / "ops" / "deploy"
 # What PromQL itself says, and the labels that these files group by.
 _WORDS = {
     *("sum", "max", "min", "by", "rate", "increase", "histogram_quantile", "absent", "or", "and"),
-    *("task", "queue", "state", "reason", "family", "node", "source", "outcome", "error_class"),
-    "le",
+    *("task", "queue", "state", "reason", "family", "node", "group", "source", "outcome"),
+    *("error_class", "le"),
 }
 _PROMETHEUS_OWN = {"up"}
 

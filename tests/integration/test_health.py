@@ -15,6 +15,7 @@ from django.test import Client
 from django.utils import timezone
 
 from tasks import health
+from tasks.event_models import EventMessage
 from tasks.models import OutboxMessage
 
 pytestmark = pytest.mark.django_db
@@ -42,7 +43,7 @@ def test_when_all_is_well_every_check_says_so(client: Client) -> None:
     told = ask(client)
     assert told["status"] == "ready"
     assert told["checks"] == dict.fromkeys(
-        ("database", "migrations", "cache", "broker", "outbox"), True
+        ("database", "migrations", "cache", "broker", "outbox", "events"), True
     )
     assert told["warnings"] == []
 
@@ -54,6 +55,20 @@ def test_an_old_outbox_is_a_warning(client: Client) -> None:
     told = ask(client)
     assert told["checks"]["outbox"] is False
     assert "Is the relay running" in told["warnings"][0]
+
+
+def test_an_event_that_does_not_leave_is_a_warning(client: Client) -> None:
+    EventMessage.objects.create(
+        subject="order:1",
+        sequence=1,
+        type="order.paid",
+        version=1,
+        data={},
+        occurred_at=timezone.now() - timedelta(hours=1),
+    )
+    told = ask(client)
+    assert told["checks"]["events"] is False
+    assert "event relay" in told["warnings"][0]
 
 
 def test_a_broker_that_takes_the_call_and_says_nothing_is_a_warning_in_time(

@@ -10,8 +10,8 @@ from tasks.pace import pause_seconds
 @pytest.mark.parametrize(
     ("idle", "due", "pause"),
     [
-        (0, None, 0.01),  # just worked: look again soon
-        (30, None, 0.01),
+        (0, None, 0.005),  # just worked: look again soon
+        (15, None, 0.005),
         (300, None, 0.1),
         (86_400, None, 0.2),  # a quiet night
         (86_400, 5, 0.2),  # something is due, but later than the next look
@@ -25,9 +25,9 @@ def test_the_wait(idle: float, due: float | None, pause: float) -> None:
 
 
 def test_the_wait_only_grows_with_quiet_and_stays_a_small_share_of_it() -> None:
-    waits = [pause_seconds(idle, None) for idle in range(31, 2_000)]
+    waits = [pause_seconds(idle, None) for idle in range(16, 2_000)]
 
     assert all(before <= after for before, after in pairwise(waits))
     assert all(
-        wait <= idle / 3_000 + 1e-9 for idle, wait in zip(range(31, 600), waits, strict=False)
+        wait <= idle / 3_000 + 1e-9 for idle, wait in zip(range(16, 600), waits, strict=False)
     )

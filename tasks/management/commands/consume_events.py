@@ -15,6 +15,8 @@ from tasks.events.chosen import chosen_address
 from tasks.events.consumer import EventConsumer
 from tasks.events.handling import Handler
 from tasks.events.sink import BrokerTrouble
+from tasks.metrics import exporter
+from tasks.metrics.event_lag import LagMetrics
 
 # A handler that hangs is not waited for longer: its event was not finished and comes again.
 _STOP_SECONDS = 25.0
@@ -44,7 +46,10 @@ class Command(BaseCommand):
         group = options["group"]
         try:
             consumer = EventConsumer(
-                chosen_address(), check_group(group), _handler(group, options["handler"])
+                chosen_address(),
+                check_group(group),
+                _handler(group, options["handler"]),
+                on_lag=LagMetrics(group),
             )
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: _stop(consumer))
@@ -53,6 +58,7 @@ class Command(BaseCommand):
                 told = ", ".join(f"{count} {done.value}" for done, count in counts.items())
                 self.stdout.write(f"Dead letters of {group}: {told}.")
             else:
+                exporter.serve_if_wanted()
                 consumer.run()
         except (ImproperlyConfigured, BadAddress, BrokerTrouble) as error:
             raise CommandError(str(error)) from error

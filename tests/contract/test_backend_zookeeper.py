@@ -127,6 +127,7 @@ def test_nothing_stays_behind(locks: MakeLocks, plain: KazooClient) -> None:
     held = one.acquire("held", ttl=MAX_TTL)
     for turn in range(50):
         one.release(one.acquire(f"order:{turn}", ttl=1.0))
+        held = one.extend(held)
         with pytest.raises(LeaseBusy):
             one.acquire("held", ttl=1.0)
     assert one.release(held) is True

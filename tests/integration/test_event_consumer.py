@@ -34,7 +34,7 @@ __all__ = ["sink_url"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 GROUP = "sales"
-SECONDS = 40.0
+SECONDS = 60
 
 
 class Notebook:

@@ -249,7 +249,8 @@ def test_those_who_wait_stand_in_the_nodes_line(locks: MakeLocks) -> None:
 
     thread = threading.Thread(target=wait)
     thread.start()
-    wait_until(lambda: [seen.waiting for seen in holder.leases()] == [1])
+    # A node that the holder did not need may have the other's attempt, which is listed by itself.
+    wait_until(lambda: 1 in [seen.waiting for seen in holder.leases()])
     holder.release(lease)
     thread.join(timeout=20)
     assert got[0].token > lease.token

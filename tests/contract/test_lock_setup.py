@@ -190,7 +190,7 @@ def test_a_user_needs_no_more_rights_than_documented(tmp_path: Path) -> None:
         waiting = Redlock(urls, prefix=PREFIX, max_ttl=1.0, node_timeout=0.25, observer=told)
         thread = threading.Thread(target=acquire_within, args=(waiting, "order:1"), kwargs=PATIENT)
         thread.start()
-        wait_until(lambda: [seen.waiting for seen in backend.leases()] == [1])
+        wait_until(lambda: 1 in [seen.waiting for seen in backend.leases()])
         backend.release(lease)
         thread.join(timeout=5)
         assert "handover" in told.operations, "it may not be called"

@@ -6,12 +6,12 @@ they add up to what the database says. Gauges tell what waits, and for how long.
 
 from collections.abc import Iterable
 
-from django.db.models import Count, ExpressionWrapper, F, FloatField, Max, QuerySet
-from django.db.models.functions import Extract, Now
+from django.db.models import Count, Max, QuerySet
 from prometheus_client.metrics_core import Metric
 
 from orders.models import Notification, Order, Payment
 from orders.states import FulfilmentStatus, OrderStatus, PaymentStatus
+from tasks.ages import age_of
 from tasks.metrics.meter import METER, Kind
 from tasks.metrics.sources import gauge, register
 
@@ -84,8 +84,7 @@ def _waiting(
     rows: "QuerySet[Order] | QuerySet[Payment] | QuerySet[Notification]", since: str
 ) -> tuple[int, float]:
     """(how many, the longest wait in seconds by the database's clock)"""
-    age = ExpressionWrapper(Extract(Now() - F(since), "epoch"), output_field=FloatField())
-    row = rows.aggregate(number=Count("pk"), oldest=Max(age))
+    row = rows.aggregate(number=Count("pk"), oldest=Max(age_of(since)))
     return row["number"], row["oldest"] or 0.0
 
 

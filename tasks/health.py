@@ -9,12 +9,13 @@ from django.core.cache import cache
 from django.db import Error as DatabaseTrouble
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import Count, ExpressionWrapper, F, FloatField, Max
-from django.db.models.functions import Extract, Now
+from django.db.models import Count, Max
+from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from tasks.ages import age_of
 from tasks.event_models import EventMessage
 from tasks.models import DeadLetter, OutboxMessage
 
@@ -91,16 +92,15 @@ def _closed(problem: str, checks: dict[str, bool]) -> HttpResponse:
 
 def _outbox() -> tuple[int, float]:
     """(rows that are due, age of the oldest in seconds) by the database's clock."""
-    age = ExpressionWrapper(Extract(Now() - F("not_before"), "epoch"), output_field=FloatField())
     due = OutboxMessage.objects.filter(not_before__lte=Now())
-    row = due.aggregate(number=Count("pk"), oldest=Max(age))
+    row = due.aggregate(number=Count("pk"), oldest=Max(age_of("not_before")))
     return row["number"], row["oldest"] or 0.0
 
 
 def _oldest_event() -> float:
     """Seconds by the database's clock; 0 when all have left."""
-    age = ExpressionWrapper(Extract(Now() - F("occurred_at"), "epoch"), output_field=FloatField())
-    return EventMessage.objects.aggregate(oldest=Max(age))["oldest"] or 0.0
+    row = EventMessage.objects.aggregate(oldest=Max(age_of("occurred_at")))
+    return row["oldest"] or 0.0
 
 
 def _cache_answers() -> bool:

@@ -3,8 +3,8 @@
 _LEAST_SECONDS = 0.005
 _MOST_SECONDS = 0.2
 # The wait is this share of the time in which there was nothing to do, so the first message after a
-# quiet time waits long only when it has been quiet for long: 5 ms up to a quarter of a
-# minute, 200 ms after ten.
+# quiet time waits long only when it has been quiet for long: 5 ms up to a quarter of a minute,
+# 200 ms after ten.
 _SHARE = 1 / 3_000
 _SOONEST_SECONDS = 0.001
 

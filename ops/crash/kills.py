@@ -10,7 +10,7 @@ from ops.crash.fleet import Fleet
 
 # So many messages more must be handled before the next kill, whatever the machine's speed: a fleet
 # that is killed faster than it starts would never come to anything.
-_FEWEST = 5
+FEWEST = 5
 # Then it strikes at any instant of so many seconds.
 _SPREAD_SECONDS = 0.3
 _LOOK_SECONDS = 0.1
@@ -23,15 +23,13 @@ def kills(
     fleet: Fleet, chance: random.Random, handled: Callable[[], int], *, every: int
 ) -> Iterator["Counter[str]"]:
     """Kill while the block runs; how many of each kind were hit. ``handled``: messages so far.
-    ``every``: how many messages lie between two kills on average, 5 or more."""
+    ``every``: how many messages lie between two kills on average, FEWEST or more."""
     hit: Counter[str] = Counter()
     stop = threading.Event()
 
     def go_on() -> None:
         deck: list[str] = []
-        while _wait_for_more(
-            chance.randint(_FEWEST, max(_FEWEST, 2 * every - _FEWEST)), handled, stop
-        ):
+        while _wait_for_more(chance.randint(FEWEST, 2 * every - FEWEST), handled, stop):
             stop.wait(chance.uniform(0, _SPREAD_SECONDS))
             if not deck:
                 deck = chance.sample(_DECK, len(_DECK))

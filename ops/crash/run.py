@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg2
 
 from ops.crash.fleet import Fleet
-from ops.crash.kills import kills
+from ops.crash.kills import FEWEST, kills
 from ops.crash.witness import Facts, Witness
 from ops.stack.environment import LOCK_NODES, with_path
 from ops.stack.errors import StackError
@@ -62,6 +62,8 @@ def main(argv: list[str]) -> int:
         "--every", type=int, default=EVERY, help=f"messages between two kills, mean ({EVERY})"
     )
     wanted = parser.parse_args(argv)
+    if wanted.every < FEWEST:
+        parser.error(f"--every {wanted.every}: give {FEWEST} or more, or nothing gets done")
     seed = random.randrange(1_000_000) if wanted.seed is None else wanted.seed
     broken = 0
     with (

@@ -50,8 +50,7 @@ class ZooKeeperLocks:
         self._observer = observer or SilentObserver()
 
     def acquire(self, key: str, *, ttl: float, holder: str = "") -> Lease:
-        """One attempt. Raises LeaseBusy, QuorumUnavailable, ValueError for
-        a bad key or TTL."""
+        """One attempt. Raises LeaseBusy, QuorumUnavailable, ValueError for a bad key or TTL."""
         check_key(key)
         check_ttl(ttl, self._max_ttl)
         started = self._clock.monotonic()
@@ -122,8 +121,9 @@ class ZooKeeperLocks:
         told(self.release(lease))
 
     def leases(self, *, limit: int = 1000) -> list[LeaseSeen]:
-        """What is held now, by key. What is left of each is counted with this machine's clock.
-        Nobody is known to wait here: waiters look again by and by. Raises QuorumUnavailable."""
+        """What is held now, by key. What is left of each is counted with this machine's clock, and
+        its nonce is the part of the node's name that no key has. Nobody is known to wait here:
+        waiters look again by and by. Raises QuorumUnavailable."""
         deadline = self._clock.monotonic() + self._timeout
         try:
             lines = self._session.first_in_line(limit, deadline)
@@ -138,14 +138,17 @@ class ZooKeeperLocks:
         said = json.loads(content)
         left = stat.mtime / 1000 + said["ttl"] - self._clock.wall()
         token = self._session.token(stat.czxid, deadline)
-        return LeaseSeen(said["key"], path, token, left, said.get("holder", ""), (), 0)
+        nonce = path.rsplit("/", 1)[1].split("-", 1)[1]
+        return LeaseSeen(said["key"], nonce, token, left, said.get("holder", ""), (), 0)
 
     def force_release(self, key: str, nonce: str) -> bool:
         """Take the lease with this nonce from its holder, who learns it at its next renewal. False:
         it was gone already, or the ensemble did not say."""
         check_key(key)
         now = self._clock.monotonic()
-        return self.release(Lease(key, nonce, 0, 1.0, now + 1.0, now, backend="zookeeper"))
+        folder, name = self._place_of(key)
+        path = f"{folder}/{name}-{nonce}"
+        return self.release(Lease(key, path, 0, 1.0, now + 1.0, now, backend="zookeeper"))
 
     def close(self) -> None:
         """End the session; what this process still holds is free at once."""
@@ -157,8 +160,7 @@ class ZooKeeperLocks:
         self, key: str, ttl: float, holder: str, deadline: float
     ) -> tuple[str, Any, list[str]]:
         """Create our node. Its path, its stat, and the paths of those that stand before it."""
-        name = sha256(key.encode()).hexdigest()[:40]
-        folder = f"{self._session.root}/{int(name[:8], 16) % _FOLDERS:02x}"
+        folder, name = self._place_of(key)
         mark = f"{name}-{secrets.token_hex(16)}-"
         path, stat, names = self._session.line_up(
             folder, mark, _content(key, ttl, holder), deadline
@@ -166,6 +168,11 @@ class ZooKeeperLocks:
         place = _place(path)
         before = [n for n in names if n.startswith(f"{name}-") and _place(n) < place]
         return path, stat, [f"{folder}/{n}" for n in sorted(before, key=_place)]
+
+    def _place_of(self, key: str) -> tuple[str, str]:
+        """The folder of a key's nodes, and how their names begin."""
+        name = sha256(key.encode()).hexdigest()[:40]
+        return f"{self._session.root}/{int(name[:8], 16) % _FOLDERS:02x}", name
 
     def _holders_time(self, stat: Any, others: list[str], deadline: float) -> float | None:
         """None when we are the first, else how long the holder has left. Leases whose time is over

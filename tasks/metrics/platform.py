@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 
-from django.db.models import Count, ExpressionWrapper, F, FloatField, Max, Q
-from django.db.models.functions import Extract, Now
+from django.db.models import Count, Max, Q
+from django.db.models.functions import Now
 from prometheus_client.metrics_core import Metric
 
+from tasks.ages import age_of
 from tasks.breaker_store import breaker_states
 from tasks.event_models import EventMessage
 from tasks.metrics.sources import gauge, register
@@ -18,9 +19,10 @@ _MOST_CLASSES = 20
 def outbox() -> Iterable[Metric]:
     """Both ages and counts by the database's clock, which is also what the relay compares with."""
     due = Q(not_before__lte=Now())
-    age = ExpressionWrapper(Extract(Now() - F("not_before"), "epoch"), output_field=FloatField())
     row = OutboxMessage.objects.aggregate(
-        due=Count("pk", filter=due), later=Count("pk", filter=~due), oldest=Max(age, filter=due)
+        due=Count("pk", filter=due),
+        later=Count("pk", filter=~due),
+        oldest=Max(age_of("not_before"), filter=due),
     )
     yield gauge(
         "outbox_messages",
@@ -71,9 +73,10 @@ def breakers() -> Iterable[Metric]:
 def events() -> Iterable[Metric]:
     """Events that must still leave. A subject with a refused one is held up by it."""
     refused = Q(refused_at__isnull=False)
-    age = ExpressionWrapper(Extract(Now() - F("occurred_at"), "epoch"), output_field=FloatField())
     row = EventMessage.objects.aggregate(
-        waiting=Count("pk", filter=~refused), refused=Count("pk", filter=refused), oldest=Max(age)
+        waiting=Count("pk", filter=~refused),
+        refused=Count("pk", filter=refused),
+        oldest=Max(age_of("occurred_at")),
     )
     yield gauge(
         "event_messages",

@@ -19,6 +19,7 @@ from kombu import Connection
 from prometheus_client.metrics_core import Metric
 
 from orders.models import Order
+from tasks.event_models import EventMessage
 from tasks.metrics import processes, sources
 from tasks.metrics.queues import Queues, ask_broker
 from tasks.metrics.sources import register
@@ -148,6 +149,23 @@ def test_the_outbox_is_told_by_what_is_due_and_by_the_oldest(client: Client) -> 
     assert value(page, 'outbox_messages{state="due"}') == 2
     assert value(page, 'outbox_messages{state="later"}') == 1
     assert value(page, "outbox_oldest_due_seconds") == pytest.approx(100, abs=30)
+
+
+def test_events_that_have_not_left_are_told_apart_from_refused_ones(client: Client) -> None:
+    for number, refused in ((1, True), (2, False), (3, False)):
+        EventMessage.objects.create(
+            subject="order:1",
+            sequence=number,
+            type="order.paid",
+            version=1,
+            data={},
+            occurred_at=timezone.now() - timedelta(seconds=200 - number),
+            refused_at=timezone.now() if refused else None,
+        )
+    page = read(client)
+    assert value(page, 'event_messages{state="waiting"}') == 2
+    assert value(page, 'event_messages{state="refused"}') == 1
+    assert value(page, "event_oldest_seconds") == pytest.approx(199, abs=30)
 
 
 def test_dead_letters_are_told_by_class_and_their_classes_are_bounded(client: Client) -> None:

@@ -5,6 +5,7 @@ they add up to what the database says. Gauges tell what waits, and for how long.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.db.models import Count, Max, QuerySet
 from prometheus_client.metrics_core import Metric
@@ -80,9 +81,7 @@ def waiting() -> Iterable[Metric]:
     )
 
 
-def _waiting(
-    rows: "QuerySet[Order] | QuerySet[Payment] | QuerySet[Notification]", since: str
-) -> tuple[int, float]:
+def _waiting(rows: "QuerySet[Any]", since: str) -> tuple[int, float]:
     """(how many, the longest wait in seconds by the database's clock)"""
     row = rows.aggregate(number=Count("pk"), oldest=Max(age_of(since)))
     return row["number"], row["oldest"] or 0.0

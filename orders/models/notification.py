@@ -12,13 +12,26 @@ from tasks.sweeping import SweptModel
 
 class Notification(SweptModel):
     class Kind(models.TextChoices):
+        ORDER_PLACED = "order_placed", "order placed"
         ORDER_CONFIRMED = "order_confirmed", "order confirmed"
         PAYMENT_DECLINED = "payment_declined", "payment declined"
+        ACTION_REQUIRED = "action_required", "action required"
+        HOLD_EXPIRING = "hold_expiring", "hold expires soon"
         ORDER_EXPIRED = "order_expired", "order expired"
+        ORDER_CANCELLED = "order_cancelled", "order cancelled"
+        ORDER_SHIPPED = "order_shipped", "parcel shipped"
+        ORDER_DELIVERED = "order_delivered", "parcel delivered"
+        REFUND_SENT = "refund_sent", "refund sent"
+        LATE_MONEY_KEPT = "late_money_kept", "late money, order revived"
+        LATE_MONEY_REFUNDED = "late_money_refunded", "late money, sent back"
+        RETURN_ANNOUNCED = "return_announced", "return announced"
+        RETURN_RECEIVED = "return_received", "return received"
+        ORDER_LINK = "order_link", "link to the order"
 
     class Status(models.TextChoices):
         PENDING = "pending", "pending"
         SENT = "sent", "sent"
+        REFUSED = "refused", "refused by the mail server"
 
     class Channel(models.TextChoices):
         EMAIL = "email", "e-mail"
@@ -38,6 +51,9 @@ class Notification(SweptModel):
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
     recipient = models.EmailField()
     subject = models.CharField(max_length=200, blank=True)
+    problem = models.CharField(
+        max_length=300, blank=True, help_text="What the mail server said when it refused."
+    )
     text = models.TextField(blank=True)
     html = models.TextField(blank=True)
     created_at = models.DateTimeField(db_default=Now())

@@ -2,11 +2,12 @@
 
 import secrets
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from orders.states import FulfilmentStatus, OrderStatus
+from orders.states import CLOSED_ORDERS, FulfilmentStatus, LineUnits, OrderStatus
 from tasks.fencing import FencedModel
 from tasks.sweeping import SweptModel
 
@@ -38,6 +39,18 @@ class Order(FencedModel, SweptModel):
     ship_to_city = models.CharField(max_length=100)
     ship_to_country = models.CharField(max_length=2)
 
+    customer = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="orders",
+        help_text="Whose account lists it; empty for a guest.",
+    )
+    language = models.CharField(
+        max_length=10, default="en", help_text="The shopper's, for mails and papers."
+    )
+
     currency = models.CharField(max_length=3)
     total_cents = models.PositiveBigIntegerField()
     status = models.CharField(
@@ -53,6 +66,10 @@ class Order(FencedModel, SweptModel):
     hold_expires_at = models.DateTimeField(editable=False)
     paid_at = models.DateTimeField(null=True, blank=True, editable=False)
     packed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    cancelled_at = models.DateTimeField(null=True, blank=True, editable=False)
+    erased_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When its personal data was erased."
+    )
 
     class Meta:
         ordering = ["-id"]
@@ -62,15 +79,20 @@ class Order(FencedModel, SweptModel):
                 condition=Q(status__in=OrderStatus.values), name="order_status_known"
             ),
             models.CheckConstraint(
-                condition=Q(fulfilment=FulfilmentStatus.UNFULFILLED) | Q(status=OrderStatus.PAID),
+                condition=Q(fulfilment=FulfilmentStatus.UNFULFILLED)
+                | Q(status=OrderStatus.PAID)
+                | Q(status=OrderStatus.CANCELLED, fulfilment=FulfilmentStatus.PACKED),
                 name="order_packed_only_when_paid",
+            ),
+            models.CheckConstraint(
+                condition=Q(fulfilment__in=FulfilmentStatus.values),
+                name="order_fulfilment_known",
             ),
         ]
         indexes = [
             models.Index(
                 fields=["status", "changed_at"],
-                condition=~Q(status=OrderStatus.EXPIRED)
-                & ~Q(status=OrderStatus.PAID, fulfilment=FulfilmentStatus.PACKED),
+                condition=~Q(status__in=CLOSED_ORDERS) & ~Q(fulfilment=FulfilmentStatus.DELIVERED),
                 name="order_unfinished",
             ),
             models.Index(fields=["email"], name="order_email"),
@@ -94,11 +116,36 @@ class OrderLine(models.Model):
     title = models.CharField(max_length=200)
     unit_price_cents = models.PositiveIntegerField()
     quantity = models.PositiveIntegerField()
+    withdrawn = models.PositiveIntegerField(
+        default=0, help_text="Units taken out of the order before they were shipped."
+    )
+    shipped = models.PositiveIntegerField(default=0)
+    returning = models.PositiveIntegerField(
+        default=0, help_text="Units announced as coming back, or back already."
+    )
+    returned = models.PositiveIntegerField(default=0, help_text="Units that came back.")
+    refunded = models.PositiveIntegerField(
+        default=0, help_text="Units whose price was refunded, or is being."
+    )
 
     class Meta:
         ordering = ["id"]
         constraints = [
             models.UniqueConstraint(fields=["order", "sku"], name="one_line_per_sku"),
+            # The last word on shipping, returning or refunding one unit twice.
+            models.CheckConstraint(
+                condition=Q(quantity__gte=F("withdrawn") + F("shipped")),
+                name="line_shipped_within_quantity",
+            ),
+            models.CheckConstraint(
+                condition=Q(shipped__gte=F("returning")), name="line_returning_within_shipped"
+            ),
+            models.CheckConstraint(
+                condition=Q(returning__gte=F("returned")), name="line_returned_within_returning"
+            ),
+            models.CheckConstraint(
+                condition=Q(quantity__gte=F("refunded")), name="line_refunded_within_quantity"
+            ),
             models.CheckConstraint(condition=Q(quantity__gt=0), name="line_quantity_positive"),
             models.CheckConstraint(condition=Q(unit_price_cents__gt=0), name="line_price_positive"),
         ]
@@ -109,6 +156,24 @@ class OrderLine(models.Model):
     @property
     def total_cents(self) -> int:
         return self.unit_price_cents * self.quantity
+
+    @property
+    def to_ship(self) -> int:
+        """Units that are neither shipped nor withdrawn."""
+        return self.quantity - self.withdrawn - self.shipped
+
+    @property
+    def returnable(self) -> int:
+        """Shipped units that nobody has announced as coming back."""
+        return self.shipped - self.returning
+
+    @property
+    def refundable(self) -> int:
+        return self.quantity - self.refunded
+
+    @property
+    def line_units(self) -> LineUnits:
+        return LineUnits(self.quantity, self.withdrawn, self.shipped)
 
 
 class TimelineEvent(models.Model):

@@ -14,6 +14,10 @@ class StockItem(models.Model):
     sku = models.CharField(max_length=64, unique=True)
     on_hand = models.IntegerField(default=0)
     held = models.IntegerField(default=0)
+    low_at = models.PositiveIntegerField(
+        default=0, help_text="Tell the staff when so few units can be sold, or fewer. 0: never."
+    )
+    low_told_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         ordering = ["sku"]
@@ -62,14 +66,21 @@ class StockMovement(models.Model):
     class Kind(models.TextChoices):
         RECEIVED = "received", "received"
         DEDUCTED = "deducted", "deducted"
+        RETURNED = "returned", "returned"
+        CORRECTED = "corrected", "corrected"
+        DAMAGED = "damaged", "damaged"
 
     sku = models.CharField(max_length=64, db_index=True)
     kind = models.CharField(max_length=12, choices=Kind.choices)
     quantity = models.IntegerField(help_text="Units added to the shelf; negative when they left.")
-    line = models.OneToOneField(
-        OrderLine, on_delete=models.PROTECT, null=True, blank=True, related_name="deduction"
+    line = models.ForeignKey(
+        OrderLine, on_delete=models.PROTECT, null=True, blank=True, related_name="movements"
+    )
+    cause = models.CharField(
+        max_length=80, blank=True, help_text="What moved them; the same cause moves nothing twice."
     )
     reason = models.CharField(max_length=200, blank=True)
+    actor = models.CharField(max_length=150, blank=True)
     at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -77,9 +88,20 @@ class StockMovement(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(kind="received", quantity__gt=0, line__isnull=True)
-                | Q(kind="deducted", quantity__lt=0, line__isnull=False),
+                | Q(kind="deducted", quantity__lt=0, line__isnull=False)
+                | Q(kind="returned", quantity__gt=0, line__isnull=False)
+                | (Q(kind="corrected") & ~Q(quantity=0) & ~Q(reason="") & Q(line__isnull=True))
+                | (Q(kind="damaged", quantity__lt=0) & ~Q(reason="")),
                 name="movement_sign_fits_kind",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["line"], condition=Q(kind="deducted"), name="one_deduction_per_line"
+            ),
+            models.UniqueConstraint(
+                fields=["cause", "sku", "kind"],
+                condition=~Q(cause=""),
+                name="one_movement_per_cause",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -20,6 +20,7 @@ from orders.models import (
 )
 from orders.services.sweeping import stuck_notifications, stuck_orders
 from orders.states import (
+    DEDUCTED,
     UNSETTLED_PAYMENTS,
     FulfilmentStatus,
     HoldStatus,
@@ -62,10 +63,12 @@ def stock_rules() -> Iterable[Rule]:
         .values("sku")
         .annotate(units=Sum("quantity"))
     )
-    packed_lines = OrderLine.objects.filter(order__fulfilment=FulfilmentStatus.PACKED)
-    undeducted = packed_lines.filter(deduction__isnull=True).select_related("order")
+    packed_lines = OrderLine.objects.filter(order__fulfilment__in=DEDUCTED)
+    undeducted = packed_lines.exclude(movements__kind=StockMovement.Kind.DEDUCTED).select_related(
+        "order"
+    )
     unsold = StockMovement.objects.filter(kind=StockMovement.Kind.DEDUCTED).exclude(
-        line__order__fulfilment=FulfilmentStatus.PACKED, quantity=-F("line__quantity")
+        line__order__fulfilment__in=DEDUCTED, quantity=-F("line__quantity")
     )
     yield _rule(
         OVERSOLD,

@@ -3,13 +3,22 @@
 from uuid import UUID
 
 import structlog
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
+from django.urls import reverse
 
 from orders import events, metrics, task_names
 from orders.errors import NotPayable
 from orders.gateways.chosen import get_gateway
-from orders.gateways.payment import Captured, CaptureRequest, Declined
+from orders.gateways.payment import (
+    ActionRequired,
+    Attempted,
+    Captured,
+    CaptureRequest,
+    Declined,
+    Voided,
+)
 from orders.locked import honest_about_locks
 from orders.locks import claim_order, fenced_update, move_order
 from orders.models import Notification, Order, Payment
@@ -93,7 +102,7 @@ def capture_payment(order_id: int, payment_id: int, lease: HeldLease) -> None:
         return
     try:
         with call_span("capture", order=payment.order.number, payment_id=payment_id):
-            result = get_gateway().capture(_request(payment))
+            result = _settled(get_gateway().capture(_request(payment)), payment)
     except OutcomeUnknown:
         _mark_unknown(payment, lease)
         raise
@@ -107,6 +116,17 @@ def capture_payment(order_id: int, payment_id: int, lease: HeldLease) -> None:
             _settle_declined(payment, result, lease)
 
 
+def _settled(answer: Attempted, payment: Payment) -> Captured | Declined:
+    """This shop has no way yet to send the shopper to their bank: what waits for them is closed."""
+    if not isinstance(answer, ActionRequired):
+        return answer
+    key = f"{payment.idempotency_key}:cancel"
+    settled = get_gateway().void(answer.reference, key)
+    if isinstance(settled, Voided):
+        return Declined(answer.reference, "authentication_required")
+    return settled
+
+
 def _request(payment: Payment) -> CaptureRequest:
     return CaptureRequest(
         idempotency_key=str(payment.idempotency_key),
@@ -116,6 +136,7 @@ def _request(payment: Payment) -> CaptureRequest:
         order_number=payment.order.number,
         payment_id=payment.pk,
         description=f"Order {payment.order.number}",
+        return_url=settings.SITE_URL + reverse("shop:order", args=[payment.order.token]),
     )
 
 

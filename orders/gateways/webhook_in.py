@@ -24,11 +24,13 @@ class BadWebhook(Exception):
 @dataclass(frozen=True, slots=True)
 class WebhookMessage:
     """One event. References are the provider's, empty where there is none; ids are ours, out of
-    the metadata, None where there is none. ``created_at`` is by the provider's clock."""
+    the metadata, None where there is none. ``status`` is that of the payment or refund at
+    ``created_at``, by the provider's clock; it may have changed since."""
 
     event_id: str
     type: str
     created_at: datetime
+    status: str
     intent_reference: str
     refund_reference: str
     order_number: str
@@ -60,6 +62,7 @@ def message_in(payload: Any) -> WebhookMessage:
             event_id=_text(payload["id"]),
             type=_text(payload["type"]),
             created_at=datetime.fromtimestamp(payload["created"], UTC),
+            status=_text(about.get("status")),
             intent_reference=_reference(about, "payment_intent"),
             refund_reference=_reference(about, "refund"),
             order_number=_text(metadata.get("order_number")),

@@ -132,7 +132,7 @@ def handle_webhook(event_pk: int) -> None:
             case Step.MOVE_REFUND, _, Refund():
                 enqueue_refund(refund)
     say = log.error if verdict.alarming else log.info
-    say("webhook_handled", event=event.event_id, type=event.type, note=verdict.note)
+    say("webhook_handled", event_id=event.event_id, type=event.type, note=verdict.note)
 
 
 def resume_webhooks() -> int:

@@ -1,8 +1,10 @@
-"""What the provider tells us: believed only when signed, stored before anything else, never twice."""
+"""What the provider tells us: believed only when signed, stored first of all, and never twice."""
 
+import secrets
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,14 +31,15 @@ from tests.integration.webhooks import event, raw, signed
 pytestmark = pytest.mark.django_db(transaction=True)
 
 URL = "/webhooks/payments/"
-SECRET = "whsec_of_the_tests"  # noqa: S105  # nobody's
+SECRET = f"whsec_{secrets.token_hex(16)}"
 PAID = "payment_intent.succeeded"
 CHECKED = "pm_card_authenticationRequired"
 
 
 @pytest.fixture(autouse=True)
-def secret(settings: LazySettings) -> None:
+def secret(settings: LazySettings, tmp_path: Path) -> None:
     settings.STRIPE_WEBHOOK_SECRET = SECRET
+    settings.STATIC_ROOT = tmp_path  # WhiteNoise complains of a folder that is not there
 
 
 def tell(payload: dict[str, Any]) -> Any:
@@ -106,10 +109,11 @@ GOOD = raw(event(PAID))
         ("t=1,v1=", "does not fit"),
         ("t=x,v1=abc", "does not fit"),
         ("t=1800000000,v1=\u00e9\u00e9", "does not fit"),
-        (signed(GOOD, "whsec_of_somebody_else"), "does not fit"),
+        (signed(GOOD, SECRET[:-1]), "does not fit"),
         (signed(GOOD + b" ", SECRET), "does not fit"),
         (signed(GOOD, SECRET, seconds_ago=3_600), "300 seconds ago"),
     ],
+    ids=["none", "empty", "garbage", "no seal", "no time", "letters", "stranger", "body", "age"],
 )
 def test_what_is_not_signed_by_the_provider_and_lately_is_refused(
     signature: str | None, says: str
@@ -265,8 +269,8 @@ def test_a_shopper_who_never_comes_back_from_the_bank_has_paid_all_the_same(
     bank.authenticate(page, is_me=True)
 
     tell(event(PAID, payment=order.payments.get()))
-    message = OutboxMessage.objects.get(task="orders.handle_webhook")
-    assert message.not_before <= message.created_at  # somebody is waiting
+    at_once = OutboxMessage.objects.filter(not_before__lte=Now())
+    assert at_once.filter(task="orders.handle_webhook").exists()  # somebody is waiting
     assert handle_all() == ["handled"]
     capture(order)
 

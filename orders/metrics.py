@@ -17,6 +17,8 @@ from orders.models import (
     Refund,
     Return,
     Shipment,
+    StaffMail,
+    WebhookDelivery,
     WebhookEvent,
 )
 from orders.states import (
@@ -47,6 +49,8 @@ METER.declare(
     Kind("returns_received", "Returns that arrived."),
     Kind("mails_sent", "Mails handed over, by kind.", ("kind",)),
     Kind("webhooks_received", "What the provider told us, by what became of it.", ("outcome",)),
+    Kind("staff_mails_sent", "Mails to the staff handed over, by kind.", ("kind",)),
+    Kind("webhooks_settled", "Webhooks to other systems by what became of them.", ("outcome",)),
 )
 
 
@@ -109,6 +113,14 @@ def webhook_refused() -> None:
     METER.count("webhooks_received", ("refused",))
 
 
+def staff_mail_sent(kind: str) -> None:
+    METER.count_on_commit("staff_mails_sent", (kind,))
+
+
+def webhook_settled(outcome: str) -> None:
+    METER.count_on_commit("webhooks_settled", (outcome,))
+
+
 def waiting() -> Iterable[Metric]:
     """Every state that is not final: how many wait in it, and the longest wait."""
     orders = Order.objects.order_by()
@@ -150,6 +162,13 @@ def waiting() -> Iterable[Metric]:
         ),
         "mail_pending": _waiting(
             Notification.objects.order_by().filter(status=Notification.Status.PENDING), "created_at"
+        ),
+        "staff_mail_pending": _waiting(
+            StaffMail.objects.order_by().filter(status=StaffMail.Status.PENDING), "created_at"
+        ),
+        "webhook_pending": _waiting(
+            WebhookDelivery.objects.order_by().filter(status=WebhookDelivery.Status.PENDING),
+            "owed_at",
         ),
     }
     yield gauge(

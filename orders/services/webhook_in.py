@@ -175,7 +175,7 @@ def _resume(event: WebhookEvent) -> bool:
 
 
 def _subject(event: WebhookEvent) -> str:
-    return f"webhook:{event.pk}"
+    return f"webhook_event:{event.pk}"
 
 
 def _enqueue_handling(event: WebhookEvent, *, delay_seconds: float = 0.0) -> None:

@@ -20,7 +20,15 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from kombu import Connection
 
-from orders.models import Notification, Order
+from orders.models import (
+    ExportSchedule,
+    Notification,
+    Order,
+    StaffMail,
+    StockItem,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from orders.services.cancellation import cancel_order
 from orders.services.fulfilment import deduct_inventory
 from orders.services.payment import capture_payment
@@ -52,6 +60,8 @@ MARKS: dict[str, Callable[[Order], object]] = {
     "4343": lambda order: newest(order.payments.all()),
     "4444": lambda order: newest(order.notifications.all()),
     "4646": lambda order: newest(order.refunds.all()),
+    "4848": lambda order: newest(order.webhook_deliveries.all()),
+    "4949": lambda _order: newest(StaffMail.objects.all()),
     "FIRST_ENQUEUED_AT": lambda _order: timezone.now().isoformat(),
 }
 
@@ -159,6 +169,48 @@ def forgotten_return() -> Order:
     return order
 
 
+def webhook_order() -> Order:
+    """Something is owed to an endpoint that was switched off since."""
+    order = placed()
+    endpoint = WebhookEndpoint.objects.create(url="https://listener.example/", is_active=False)
+    WebhookDelivery.objects.create(
+        endpoint=endpoint, order=order, type="order.placed", cause=str(uuid4()), payload={}
+    )
+    return order
+
+
+def stuck_webhook_order() -> Order:
+    order = webhook_order()
+    order.webhook_deliveries.update(owed_at=Now() - timedelta(hours=1))
+    return order
+
+
+def staff_mail_order() -> Order:
+    StaffMail.objects.create(
+        kind=StaffMail.Kind.LOW_STOCK,
+        cause=str(uuid4()),
+        recipient="staff@example.com",
+        subject="Low stock: MUG",
+        text="Few units are left.",
+    )
+    return placed()
+
+
+def low_order() -> Order:
+    order = placed(stock=1)
+    StockItem.objects.update(low_at=100_000, low_told_at=None)
+    StaffMail.objects.all().delete()
+    return order
+
+
+def exported_order() -> Order:
+    StaffMail.objects.all().delete()
+    ExportSchedule.objects.all().delete()
+    schedule = ExportSchedule.objects.create(name="All", recipients="staff@example.com")
+    ExportSchedule.objects.filter(pk=schedule.pk).update(created_at=Now() - timedelta(days=9))
+    return placed()
+
+
 def has(status: OrderStatus) -> Callable[[Order], bool]:
     return lambda order: Order.objects.filter(pk=order.pk, status=status).exists()
 
@@ -187,6 +239,24 @@ def is_lapsed(order: Order) -> bool:
     return order.returns.filter(status=ReturnStatus.LAPSED).exists()
 
 
+def is_given_up(order: Order) -> bool:
+    return order.webhook_deliveries.filter(status=WebhookDelivery.Status.GIVEN_UP).exists()
+
+
+def is_sent_again(order: Order) -> bool:
+    subjects = [delivery.subject for delivery in order.webhook_deliveries.all()]
+    return OutboxMessage.objects.filter(subject__in=subjects).exists()
+
+
+def staff_is_mailed(_order: Order) -> bool:
+    mail = StaffMail.objects.first()
+    return mail is not None and mail.status == StaffMail.Status.SENT
+
+
+def staff_is_told(_order: Order) -> bool:
+    return StaffMail.objects.exists()
+
+
 def is_kept(order: Order) -> bool:
     """Whose task has nothing to do with it."""
     return Order.objects.filter(pk=order.pk).exists()
@@ -202,6 +272,11 @@ CASES: dict[str, tuple[Callable[[], Order], Callable[[Order], bool]]] = {
     "orders.recheck_payment": (late_order, has(OrderStatus.PAID)),
     "orders.remind_of_holds": (ending_order, is_reminded),
     "orders.resume_stuck_orders": (stuck_order, is_resumed),
+    "orders.deliver_webhook": (webhook_order, is_given_up),
+    "orders.resume_outgoing": (stuck_webhook_order, is_sent_again),
+    "orders.send_exports": (exported_order, staff_is_told),
+    "orders.send_staff_mail": (staff_mail_order, staff_is_mailed),
+    "orders.tell_low_stock": (low_order, staff_is_told),
     "tasks.collect_dead_letters": (placed_order, is_kept),
     "tasks.prune_old_rows": (placed_order, is_kept),
     "tasks.watch_outbox": (placed_order, is_kept),
@@ -219,6 +294,7 @@ def running(
         tmp_path,
         STRIPE_API_BASE=bank.base_url,
         STRIPE_API_KEY=bank.api_key,
+        STAFF_EMAILS="staff@example.com",
     )
     with all_ready([one]):
         yield one

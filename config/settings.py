@@ -85,6 +85,17 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
 ]
 
+# Staff by their name in the admin, shoppers by their address in the shop; neither opens the other.
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "shop.accounts.backend.AccountBackend",
+]
+# How long a link in a mail about an account can be used.
+ACCOUNT_LINK_SECONDS = env.whole("ACCOUNT_LINK_SECONDS", 4 * 3_600, low=1, high=7 * 86_400)
+ACCOUNT_MAILS_KEPT_DAYS = env.whole("ACCOUNT_MAILS_KEPT_DAYS", 30, low=1, high=3_650)
+# How many proxies stand before this process and write X-Forwarded-For. 0: none is believed.
+PROXY_COUNT = env.whole("PROXY_COUNT", 0, low=0, high=10)
+
 # -- safety of the pages ------------------------------------------------------
 _HTTPS = SITE_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = _HTTPS
@@ -195,6 +206,9 @@ TASK_QUEUES = {
     "orders.capture_payment": "orders.payment",
     "orders.deduct_inventory": "orders.inventory",
     "orders.send_notification": "orders.notification",
+    "shop.send_account_mail": "orders.notification",
+    "shop.resume_account_mails": "orders.maintenance",
+    "orders.erase_ended_orders": "orders.maintenance",
     "orders.expire_holds": "orders.maintenance",
     "orders.resume_stuck_orders": "orders.maintenance",
     "tasks.collect_dead_letters": "orders.maintenance",
@@ -255,6 +269,8 @@ CELERY_BEAT_SCHEDULE = {
     for name, seconds in {
         "orders.expire_holds": env.number("EXPIRE_EVERY_SECONDS", 15, low=1, high=3_600),
         "orders.resume_stuck_orders": env.number("RESUME_EVERY_SECONDS", 30, low=1, high=3_600),
+        "shop.resume_account_mails": env.number("RESUME_EVERY_SECONDS", 30, low=1, high=3_600),
+        "orders.erase_ended_orders": env.number("ERASE_EVERY_SECONDS", 3_600, low=1, high=86_400),
         "tasks.collect_dead_letters": env.number("COLLECT_EVERY_SECONDS", 15, low=1, high=3_600),
         "tasks.watch_outbox": env.number("WATCH_EVERY_SECONDS", 15, low=1, high=3_600),
         "tasks.prune_old_rows": env.number("PRUNE_EVERY_SECONDS", 3_600, low=1, high=86_400),

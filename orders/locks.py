@@ -50,3 +50,11 @@ def move_order(
 def _refuse_illegal(source: OrderStatus | None, target: OrderStatus | None) -> None:
     if target is not None and (source is None or not may_become(source, target)):
         raise ValueError(f"{source} → {target} is not a transition of orders.states.")
+
+
+def lock_order(order_id: int) -> Order:
+    """The order as it is now; nobody else changes anything about it until the transaction ends.
+
+    Not a key lock: rows that point to the order can still be written. Raises Order.DoesNotExist.
+    """
+    return Order.objects.select_for_update(no_key=True).get(pk=order_id)

@@ -6,8 +6,10 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
+from orders.emails import with_email
 from orders.models import Notification, Order, Payment, StockItem
 from orders.states import FulfilmentStatus, OrderStatus, PaymentStatus
 
@@ -45,6 +47,21 @@ def order_by_token(token: str) -> Order | None:
 
 def order_by_key(idempotency_key: UUID) -> Order | None:
     return Order.objects.filter(idempotency_key=idempotency_key).first()
+
+
+def orders_of_email(email: str) -> QuerySet[Order]:
+    """Orders that were placed with this address, however it was spelt; the newest first."""
+    return with_email(Order.objects.all(), email).order_by("-id")
+
+
+def orders_of_customer(customer_id: int) -> QuerySet[Order]:
+    """Orders that the account of this user lists; the newest first."""
+    return Order.objects.filter(customer=customer_id).order_by("-id")
+
+
+def guest_orders(email: str) -> QuerySet[Order]:
+    """Orders of this address that no account lists."""
+    return orders_of_email(email).filter(customer=None, erased_at=None)
 
 
 def available(skus: Iterable[str]) -> dict[str, int]:

@@ -6,7 +6,7 @@ Handlers take keywords and ignore ones they do not know, so that old workers sur
 from typing import Any
 
 from orders import task_names
-from orders.services import fulfilment, notification, payment, sweeping
+from orders.services import fulfilment, notification, payment, personal_data, sweeping
 from tasks.base import platform_task
 from tasks.locks.held import HeldLease
 from tasks.retry import Backoff, RetryPolicy
@@ -42,3 +42,8 @@ def expire_holds(*, lease: HeldLease, **_: Any) -> None:
 @platform_task(task_names.RESUME_STUCK_ORDERS, lease_key="sweep:resume_stuck_orders", periodic=True)
 def resume_stuck_orders(*, lease: HeldLease, **_: Any) -> None:
     sweeping.resume_stuck_orders()
+
+
+@platform_task(task_names.ERASE_ENDED_ORDERS, lease_key="sweep:erase_ended_orders", periodic=True)
+def erase_ended_orders(*, lease: HeldLease, **_: Any) -> None:
+    personal_data.erase_ended_orders()

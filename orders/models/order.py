@@ -5,7 +5,7 @@ import secrets
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
 
 from orders.states import CLOSED_ORDERS, FulfilmentStatus, LineUnits, OrderStatus
 from tasks.fencing import FencedModel
@@ -67,6 +67,12 @@ class Order(FencedModel, SweptModel):
     paid_at = models.DateTimeField(null=True, blank=True, editable=False)
     packed_at = models.DateTimeField(null=True, blank=True, editable=False)
     cancelled_at = models.DateTimeField(null=True, blank=True, editable=False)
+    erase_asked_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="When its shopper asked for erasure; it happens once the order has ended.",
+    )
     erased_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="When its personal data was erased."
     )
@@ -96,6 +102,13 @@ class Order(FencedModel, SweptModel):
                 name="order_unfinished",
             ),
             models.Index(fields=["email"], name="order_email"),
+            # An address is one mailbox however it is spelt.
+            models.Index(Lower("email"), name="order_email_any_case"),
+            models.Index(
+                fields=["erase_asked_at"],
+                condition=Q(erase_asked_at__isnull=False, erased_at=None),
+                name="order_to_erase",
+            ),
             models.Index(fields=["-placed_at"], name="order_newest"),
         ]
 

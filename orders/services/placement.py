@@ -47,7 +47,11 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class PlaceOrder:
-    """One checkout. ``idempotency_key`` is drawn with the page and stable over every resubmit."""
+    """One checkout. ``idempotency_key`` is drawn with the page and stable over every resubmit.
+
+    ``customer_id`` is the user whose account lists it, None for a guest; ``language`` is one of
+    ``settings.LANGUAGES``.
+    """
 
     idempotency_key: UUID
     email: str
@@ -55,6 +59,8 @@ class PlaceOrder:
     lines: tuple[LineRequest, ...]
     card: Card
     currency: str
+    customer_id: int | None = None
+    language: str = "en"
 
 
 def place_order(command: PlaceOrder) -> Order:
@@ -107,6 +113,8 @@ def _create_order(command: PlaceOrder) -> Order:
     return Order.objects.create(
         idempotency_key=command.idempotency_key,
         email=command.email,
+        customer_id=command.customer_id,
+        language=command.language,
         ship_to_name=address.name,
         ship_to_line1=address.line1,
         ship_to_line2=address.line2,

@@ -12,8 +12,6 @@ def send_account_mail(*, mail_id: int, lease: HeldLease, **_: Any) -> None:
     mail.send_account_mail(mail_id, lease)
 
 
-@platform_task(
-    mail.RESUME_ACCOUNT_MAILS, lease_key="sweep:resume_account_mails", periodic=True
-)
+@platform_task(mail.RESUME_ACCOUNT_MAILS, lease_key="sweep:resume_account_mails", periodic=True)
 def resume_account_mails(*, lease: HeldLease, **_: Any) -> None:
     mail.resume_account_mails()

@@ -40,9 +40,7 @@ def _order(order: Order) -> dict[str, Any]:
             order.shipments.all(),
             *("carrier", "tracking_code", "status", "shipped_at", "delivered_at"),
         ),
-        "returns": _all(
-            order.returns.all(), "reason", "status", "announced_at", "received_at"
-        ),
+        "returns": _all(order.returns.all(), "reason", "status", "announced_at", "received_at"),
         "mails": _all(
             order.notifications.all(),
             *("kind", "recipient", "status", "subject", "text", "created_at", "sent_at"),

@@ -1,9 +1,10 @@
 """Whose account lists an order: set once, and never taken from another account."""
 
+from django.db import transaction
+
 from orders.models import Order
 from orders.selectors import guest_orders
 from orders.services.timeline import SHOPPER, record_event
-from django.db import transaction
 
 # A page waits for it; the button is there again for the rest.
 MOST_AT_ONCE = 200

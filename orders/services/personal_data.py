@@ -13,7 +13,16 @@ from django.db.models.functions import Coalesce, Now
 
 from orders.locked import honest_about_locks
 from orders.locks import lock_order
-from orders.models import Notification, Order, Payment, Refund, Return, Shipment
+from orders.models import (
+    Notification,
+    Order,
+    Payment,
+    Refund,
+    Return,
+    Shipment,
+    StockMovement,
+    TimelineEvent,
+)
 from orders.models.order import new_token
 from orders.services.timeline import SWEEPER, record_event
 from orders.standing import open_business, standing_of
@@ -24,6 +33,8 @@ log = structlog.get_logger(__name__)
 ERASED = "(erased)"
 # An order that has not ended is looked at again after this.
 LOOK_AGAIN_SECONDS = 600.0
+# Events that repeat a reason that somebody typed. All others are sentences of ours.
+_TYPED = ("cancelled", "refund_requested")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +109,9 @@ def _overwrite(order: Order, actor: str) -> bool:
     # What people typed may name somebody.
     Refund.objects.filter(order=order).update(reason=ERASED)
     Return.objects.filter(order=order).update(reason=ERASED)
+    # History is append-only but for this: the words of an erased order may become this one word.
+    TimelineEvent.objects.filter(order=order, kind__in=_TYPED).update(text=ERASED)
+    StockMovement.objects.filter(line__order=order).update(reason=ERASED)
     record_event(order.pk, "erased", "Personal data was erased.", actor=actor)
     log.info("order_erased", subject=order.subject)
     return True

@@ -6,8 +6,8 @@ import structlog
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
-from shop.accounts.backend import usable_accounts
 from orders.emails import with_email
+from shop.accounts.backend import usable_accounts
 from shop.accounts.errors import AddressTaken, LinkUnusable
 from shop.accounts.links import use_link, withdraw_links
 from shop.accounts.mail import owe_mail

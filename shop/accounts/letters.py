@@ -13,11 +13,11 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from orders.emails import with_email
 from orders.gateways.mailer import Mail
 from orders.models import Order
 from orders.selectors import orders_of_email
 from shop.accounts.backend import usable_accounts
-from orders.emails import with_email
 from shop.accounts.links import token_for
 from shop.models import Account, AccountMail
 
@@ -150,9 +150,7 @@ def _password_changed(mail: AccountMail) -> Letter:
     return Letter(
         subject=_("your password was changed"),
         headline=_("Your password was changed"),
-        before=(
-            _("the password of your account was changed. Every other device was signed out."),
-        ),
+        before=(_("the password of your account was changed. Every other device was signed out."),),
         button=_("See my account"),
         url=_address("shop:account"),
         links=((_("It was not me: choose a new password"), _address("shop:forgotten")),),

@@ -11,8 +11,8 @@ from django.core.cache import cache
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
-from shop.accounts.client import client_of
 from orders.emails import key_of
+from shop.accounts.client import client_of
 from shop.accounts.errors import TooMany
 
 log = structlog.get_logger(__name__)

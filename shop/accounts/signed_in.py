@@ -11,6 +11,7 @@ from django.utils.http import urlencode
 from django.views.decorators.cache import cache_control
 
 from shop.accounts.backend import is_shopper
+from shop.accounts.errors import AccountGone
 from shop.http import SeeOther
 from shop.models import Account
 
@@ -40,7 +41,11 @@ def account_needed(
         if account is None:
             back = request.path if request.method in {"GET", "HEAD"} else reverse("shop:account")
             return SeeOther(f"{reverse('shop:sign-in')}?{urlencode({'next': back})}")
-        response = view(request, account, *args, **kwargs)
+        try:
+            response = view(request, account, *args, **kwargs)
+        except AccountGone:
+            # Deleted from another device while this page was under way.
+            return SeeOther(reverse("shop:sign-in"))
         response["X-Robots-Tag"] = "noindex, nofollow"
         return response
 

@@ -75,10 +75,10 @@ class AccountMail(SweptModel):
 
     class Kind(models.TextChoices):
         SIGN_UP = "sign_up", "confirm the address"
-        RESET_PASSWORD = "reset_password", "new password"  # noqa: S105  # no password
+        RESET_PASSWORD = "reset_password", "new password"  # no password
         CHANGE_EMAIL = "change_email", "confirm the new address"
         EMAIL_CHANGED = "email_changed", "address was changed"
-        PASSWORD_CHANGED = "password_changed", "password was changed"  # noqa: S105  # no password
+        PASSWORD_CHANGED = "password_changed", "password was changed"  # no password
         ORDER_LINKS = "order_links", "links to orders"
 
     class Status(models.TextChoices):

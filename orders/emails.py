@@ -1,6 +1,6 @@
 """E-mail addresses: one mailbox, one key, however it is spelt."""
 
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from django.db.models import Model, QuerySet
 from django.db.models.functions import Lower
@@ -17,4 +17,6 @@ def with_email(rows: QuerySet[Rows], email: str, *, column: str = "email") -> Qu
     key = key_of(email)
     if not key:
         return rows.none()
-    return rows.alias(email_key=Lower(column)).filter(email_key=key)
+    found = rows.alias(email_key=Lower(column)).filter(email_key=key)
+    # The stubs forget the model where a row gets an alias.
+    return cast("QuerySet[Rows]", found)

@@ -111,7 +111,7 @@ def _overwrite(order: Order, actor: str) -> bool:
     Return.objects.filter(order=order).update(reason=ERASED)
     # History is append-only but for this: the words of an erased order may become this one word.
     TimelineEvent.objects.filter(order=order, kind__in=_TYPED).update(text=ERASED)
-    StockMovement.objects.filter(line__order=order).update(reason=ERASED)
+    StockMovement.objects.filter(line__order=order).exclude(reason="").update(reason=ERASED)
     record_event(order.pk, "erased", "Personal data was erased.", actor=actor)
     log.info("order_erased", subject=order.subject)
     return True

@@ -24,12 +24,14 @@ def token_for(mail: AccountMail) -> str:
 def mail_of(token: str, kind: AccountMail.Kind) -> AccountMail:
     """The mail whose link this is, if it may still be used. Raises LinkUnusable."""
     try:
-        key = signing.TimestampSigner(salt=_salt(kind)).unsign(
+        signed = signing.TimestampSigner(salt=_salt(kind)).unsign(
             token, max_age=settings.ACCOUNT_LINK_SECONDS
         )
     except signing.BadSignature:
         raise LinkUnusable from None
-    mail = AccountMail.objects.filter(key=read_uuid(key), kind=kind, closed_at=None).first()
+    key = read_uuid(signed)
+    mails = AccountMail.objects.filter(kind=kind, closed_at=None)
+    mail = mails.filter(key=key).first() if key else None
     if mail is None:
         raise LinkUnusable
     return mail

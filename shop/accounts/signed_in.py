@@ -36,7 +36,7 @@ def account_needed(
 
     @private
     @wraps(view)
-    def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         account = current_account(request)
         if account is None:
             back = request.path if request.method in {"GET", "HEAD"} else reverse("shop:account")

@@ -25,7 +25,11 @@ _MENU: dict[str, list[tuple[str, str, Any]]] = {
         ("Events", "stream", reverse_lazy("admin:tasks_eventmessage_changelist")),
         ("Locks", "lock", reverse_lazy("admin:tasks_locks")),
     ],
-    "People": [("Staff", "group", reverse_lazy("admin:auth_user_changelist"))],
+    "People": [
+        ("Accounts", "person", reverse_lazy("admin:shop_account_changelist")),
+        ("Account mails", "forward_to_inbox", reverse_lazy("admin:shop_accountmail_changelist")),
+        ("Staff", "group", reverse_lazy("admin:auth_user_changelist")),
+    ],
 }
 _COLOURS = {
     "primary": {

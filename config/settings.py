@@ -239,6 +239,10 @@ RELAY_CONFIRM_TIMEOUT_SECONDS = env.number("RELAY_CONFIRM_TIMEOUT_SECONDS", 10, 
 OUTBOX_OLD_SECONDS = env.number("OUTBOX_OLD_SECONDS", 60, low=1, high=86_400)
 DEAD_LETTERS_KEPT_DAYS = env.whole("DEAD_LETTERS_KEPT_DAYS", 90, low=1, high=3_650)
 
+# Rows of the application that 'tasks.prune_old_rows' deletes: model, column with the time of their
+# end, days after it.
+RETENTIONS = [("shop.AccountMail", "settled_at", ACCOUNT_MAILS_KEPT_DAYS)]
+
 # -- the event stream (docs/events) -------------------------------------------
 # Empty: no events are written. The URL is checked by tasks.events.checks.
 EVENT_SINK_URL = env.text("EVENT_SINK_URL", "")

@@ -4,11 +4,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from django.db import connections
 from pytest_django import Settings
 
-from orders.models import Notification, Order, OrderLine, Refund, Return
-from orders.services.returns import receive_return
+from orders.models import Order, OrderLine, Refund, Return
 from orders.states import OrderStatus, PaymentStatus, ReturnStatus
 from tasks.models import OutboxMessage
 from tests.integration import order_lives as lives

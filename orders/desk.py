@@ -7,20 +7,17 @@ from orders.models import Notification, Order
 from tasks.models import DeadLetter
 
 
-_RELATIONS = (
-    *("lines__hold", "payments", "refunds__payment", "refunds__lines__line"),
-    *("shipments__lines__line", "returns__lines__line", "returns__refund", "timeline"),
-)
-
-
 def order_for_desk(order_id: int) -> Order | None:
     """The order with all its relations; mails come without their bodies."""
     mails = Notification.objects.defer("text", "html").order_by("pk")
-    orders = Order.objects.filter(pk=order_id).select_related("customer")
-    # One by one: the type checker's plugin cannot read many names at once.
-    for relation in _RELATIONS:
-        orders = orders.prefetch_related(relation)
-    return orders.prefetch_related(Prefetch("notifications", mails)).first()
+    return (
+        Order.objects.filter(pk=order_id)
+        .select_related("customer")
+        .prefetch_related("lines__hold", "payments", "refunds__payment", "refunds__lines__line")
+        .prefetch_related("shipments__lines__line", "returns__lines__line", "returns__refund")
+        .prefetch_related("timeline", Prefetch("notifications", mails))
+        .first()
+    )
 
 
 def open_letters(order: Order) -> list[DeadLetter]:

@@ -14,7 +14,7 @@ from orders.money import format_cents
 
 
 def spoken(language: str) -> str:
-    """The one of settings.LANGUAGES that is meant; the shop's own for any that it does not speak."""
+    """The one of settings.LANGUAGES that is meant; the shop's own for one it does not speak."""
     try:
         return translation.get_supported_language_variant(language)
     except LookupError:

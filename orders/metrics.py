@@ -38,6 +38,7 @@ METER.declare(
     Kind("parcels", "Parcels by what happened to them.", ("event",)),
     Kind("returns_received", "Returns that arrived."),
     Kind("mails_sent", "Mails handed over, by kind.", ("kind",)),
+    Kind("mails_refused", "Mails refused for good or bounced, by kind.", ("kind",)),
 )
 
 
@@ -89,6 +90,10 @@ def resumed(task: str) -> None:
 
 def mail_sent(kind: str) -> None:
     METER.count_on_commit("mails_sent", (kind,))
+
+
+def mail_refused(kind: str) -> None:
+    METER.count_on_commit("mails_refused", (kind,))
 
 
 def waiting() -> Iterable[Metric]:

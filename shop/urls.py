@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from shop.views import cart, catalogue, checkout, order
+from shop.views import cart, catalogue, checkout, order, papers
 
 app_name = "shop"
 
@@ -19,4 +19,6 @@ urlpatterns = [
     path("orders/<slug:token>/", order.show, name="order"),
     path("orders/<slug:token>/progress/", order.progress, name="order-progress"),
     path("orders/<slug:token>/card/", order.retry_card, name="order-card"),
+    path("orders/<slug:token>/invoice/", papers.invoice, name="order-invoice"),
+    path("orders/<slug:token>/invoice.pdf", papers.invoice_pdf, name="order-invoice-pdf"),
 ]

@@ -28,7 +28,7 @@ def order_shipped(facts: MailFacts) -> Letter:
         subject=_("Order %(number)s: a parcel is on its way") % {"number": facts.number},
         headline=_("Your parcel is on its way"),
         before=[
-            _("a parcel with things of your order %(number)s is on its way to you.")
+            _("A parcel with things of your order %(number)s is on its way to you.")
             % {"number": facts.number},
             *(_arrived(parcel.delivered_at) or _carried(parcel)),
         ],
@@ -47,7 +47,7 @@ def order_delivered(facts: MailFacts) -> Letter:
         subject=_("Order %(number)s: your parcel has arrived") % {"number": facts.number},
         headline=_("Your parcel has arrived"),
         before=[
-            _("a parcel with things of your order %(number)s was delivered.")
+            _("A parcel with things of your order %(number)s was delivered.")
             % {"number": facts.number},
             *_arrived(parcel.delivered_at),
         ],
@@ -68,7 +68,7 @@ def refund_sent(facts: MailFacts) -> Letter:
         % {"number": facts.number, "amount": amount},
         headline=_("We sent your money back"),
         before=[
-            _("for your order %(number)s we sent %(amount)s back to %(card)s.")
+            _("For your order %(number)s we sent %(amount)s back to %(card)s.")
             % {"number": facts.number, "amount": amount, "card": refund.card},
             _("It can take your bank up to ten days until you see it."),
         ],
@@ -83,7 +83,7 @@ def return_announced(facts: MailFacts) -> Letter:
         subject=_("Order %(number)s: how your return reaches us") % {"number": facts.number},
         headline=_("We are waiting for your return"),
         before=[
-            _("you told us that you send back things of your order %(number)s.")
+            _("You told us that you send back things of your order %(number)s.")
             % {"number": facts.number},
             _("Please put a note with the number %(number)s into the parcel.")
             % {"number": facts.number},
@@ -117,7 +117,7 @@ def return_received(facts: MailFacts) -> Letter:
         subject=_("Order %(number)s: your return has arrived") % {"number": facts.number},
         headline=_("Your return has arrived"),
         before=[
-            _("your return for order %(number)s has arrived here.") % {"number": facts.number},
+            _("Your return for order %(number)s has arrived here.") % {"number": facts.number},
             told,
         ],
         table=things(a_return.received),
@@ -141,10 +141,15 @@ def _arrived(delivered_at: datetime | None) -> Sequence[str]:
 
 
 def _carried(parcel: ParcelFacts) -> Sequence[str]:
-    if parcel.carrier and parcel.tracking_code:
-        told = _("%(carrier)s carries it under the number %(code)s.")
-        return [told % {"carrier": parcel.carrier, "code": parcel.tracking_code}]
-    return [_("%(carrier)s carries it.") % {"carrier": parcel.carrier}] if parcel.carrier else []
+    said = {"carrier": parcel.carrier, "code": parcel.tracking_code}
+    match bool(parcel.carrier), bool(parcel.tracking_code):
+        case True, True:
+            return [_("%(carrier)s carries it under the number %(code)s.") % said]
+        case True, False:
+            return [_("%(carrier)s carries it.") % said]
+        case False, True:
+            return [_("Its number at the carrier is %(code)s.") % said]
+    return []
 
 
 def _about(fact: Fact | None) -> Fact:

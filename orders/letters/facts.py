@@ -18,13 +18,12 @@ class Units:
 
 @dataclass(frozen=True, slots=True)
 class PaymentFacts:
-    """``decline_message`` is the provider's, in English; empty unless it was declined."""
+    """``decline_code`` is empty unless the bank declined it."""
 
     card: str
     cents: int
     status: PaymentStatus
     decline_code: str = ""
-    decline_message: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ def order_placed(facts: MailFacts) -> Letter:
         subject=_("We have your order %(number)s") % {"number": facts.number},
         headline=_("We have your order"),
         before=[
-            _("thank you. Your order %(number)s has reached us.") % {"number": facts.number},
+            _("Thank you. Your order %(number)s has reached us.") % {"number": facts.number},
             *next_step(facts),
         ],
         table=whole_order(facts),
@@ -29,7 +29,7 @@ def order_confirmed(facts: MailFacts) -> Letter:
         subject=_("Your order %(number)s is confirmed") % {"number": facts.number},
         headline=_("Paid and packed. Thank you."),
         before=[
-            _("your order %(number)s is paid with %(card)s and packed from stock.")
+            _("Your order %(number)s is paid with %(card)s and packed from stock.")
             % {"number": facts.number, "card": card},
             *ended_since(facts),
         ],
@@ -50,7 +50,7 @@ def payment_declined(facts: MailFacts) -> Letter:
         subject=_("The card for order %(number)s was declined") % {"number": facts.number},
         headline=_("The card was declined"),
         before=[
-            _("your bank declined %(card)s for your order %(number)s. %(reason)s")
+            _("Your bank declined %(card)s for your order %(number)s. %(reason)s")
             % {
                 "card": payment.card if payment else "",
                 "number": facts.number,
@@ -68,7 +68,7 @@ def action_required(facts: MailFacts) -> Letter:
     payment = facts.payment
     still = payment is not None and payment.status == PaymentStatus.ACTION_REQUIRED
     told = _(
-        "your bank wants to make sure that it is you who pays %(amount)s for your order "
+        "Your bank wants to make sure that it is you who pays %(amount)s for your order "
         "%(number)s with %(card)s."
     ) % {
         "amount": money(payment.cents if payment else facts.total_cents, facts.currency),
@@ -90,9 +90,9 @@ def action_required(facts: MailFacts) -> Letter:
 
 def hold_expiring(facts: MailFacts) -> Letter:
     waiting = facts.status in (OrderStatus.PAYMENT_FAILED, OrderStatus.PLACED)
-    told = _("your order %(number)s is not paid yet.") % {"number": facts.number}
+    told = _("Your order %(number)s is not paid yet.") % {"number": facts.number}
     if not waiting:
-        told = _("we meant to remind you that your order %(number)s was not paid.") % {
+        told = _("We meant to remind you that your order %(number)s was not paid.") % {
             "number": facts.number
         }
     return Letter(
@@ -114,7 +114,7 @@ def order_expired(facts: MailFacts) -> Letter:
         subject=_("Order %(number)s was not paid in time") % {"number": facts.number},
         headline=_("Not paid in time"),
         before=[
-            _("your order %(number)s was not paid in time, so its things went back on sale.")
+            _("Your order %(number)s was not paid in time, so its things went back on sale.")
             % {"number": facts.number},
             *(
                 [_("Your money came after all, so your order goes on. We write about it apart.")]
@@ -134,7 +134,7 @@ def late_money_kept(facts: MailFacts) -> Letter:
         headline=_("Your money came late, and your order goes on"),
         before=[
             _(
-                "the money for your order %(number)s reached us after its time. Your things were "
+                "The money for your order %(number)s reached us after its time. Your things were "
                 "still there, so we took them off the shelf for you again."
             )
             % {"number": facts.number},
@@ -153,10 +153,10 @@ def late_money_kept(facts: MailFacts) -> Letter:
 def late_money_refunded(facts: MailFacts) -> Letter:
     payment = facts.payment
     why = (
-        _("the money for your order %(number)s reached us after the order had been cancelled.")
+        _("The money for your order %(number)s reached us after the order had been cancelled.")
         if facts.status == OrderStatus.CANCELLED
         else _(
-            "the money for your order %(number)s reached us after its time, when its things had "
+            "The money for your order %(number)s reached us after its time, when its things had "
             "been sold to others."
         )
     )
@@ -184,7 +184,7 @@ def order_cancelled(facts: MailFacts) -> Letter:
         subject=_("Your order %(number)s is cancelled") % {"number": facts.number},
         headline=_("Your order is cancelled"),
         before=[
-            _("your order %(number)s is cancelled and will not be shipped.")
+            _("Your order %(number)s is cancelled and will not be shipped.")
             % {"number": facts.number},
             *money_back(facts),
         ],
@@ -198,7 +198,7 @@ def order_link(facts: MailFacts) -> Letter:
         subject=_("The link to your order %(number)s") % {"number": facts.number},
         headline=_("The link to your order"),
         before=[
-            _("somebody asked us to send the link to your order %(number)s again.")
+            _("Somebody asked us to send the link to your order %(number)s again.")
             % {"number": facts.number},
             _("Whoever has the link can see the order, so please pass it on to nobody."),
             _("Was it not you? Then you need not do anything: the link went to this address only."),

@@ -45,8 +45,8 @@ def another_card(facts: MailFacts) -> Sequence[str]:
 def to_the_bank(facts: MailFacts) -> Sequence[str]:
     return [
         _(
-            "Please continue to your bank from your order's page until %(until)s. After that we can "
-            "no longer keep your things for you."
+            "Please continue to your bank from your order's page until %(until)s. After that we "
+            "can no longer keep your things for you."
         )
         % {"until": moment(facts.hold_expires_at)}
     ]

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 from pytest_django import Settings
 
-from orders.gateways.mailer import Mail, send_mail
+from orders.gateways.mailer import Mail, MailRefused, send_mail
 from tasks.errors import OutcomeUnknown, Permanent, TaskError, Transient
 
 MAIL = Mail("zoe@example.org", "Paid", "Paid.", "<p>Paid.</p>", "<order-42-paid@shop.example>")
@@ -95,11 +95,11 @@ def test_a_mail_goes_out_under_its_own_message_id(settings: Settings) -> None:
         ({"MAIL": "451 later"}, Transient),
         ({"MAIL": "550 never from you"}, Permanent),
         ({"RCPT": "450 greylisted"}, Transient),
-        ({"RCPT": "550 nobody here"}, Permanent),
+        ({"RCPT": "550 nobody here"}, MailRefused),
         ({"RCPT": SILENCE}, Transient),
         ({"DATA": "451 later"}, Transient),
         ({"message": "452 no room"}, Transient),
-        ({"message": "554 not wanted"}, Permanent),
+        ({"message": "554 not wanted"}, MailRefused),
         ({"message": SILENCE}, OutcomeUnknown),
         ({"message": HANG_UP}, OutcomeUnknown),
     ],

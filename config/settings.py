@@ -29,6 +29,7 @@ FLOWER_URL = env.url("FLOWER_URL", ("http", "https"), "")
 
 # -- the application ----------------------------------------------------------
 INSTALLED_APPS = [
+    "unfold.contrib.import_export",  # stands before import_export for the same reason
     "unfold",  # must stand before django.contrib.admin, whose templates it replaces
     "django.contrib.admin",
     "django.contrib.auth",
@@ -38,6 +39,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.humanize",
     "django_htmx",
+    "import_export",
     "tasks",
     "orders",
     "shop",
@@ -186,7 +188,17 @@ RETURN_WINDOW_DAYS = env.whole("RETURN_WINDOW_DAYS", 30, low=1, high=730)
 # When an announced return that never arrived is closed.
 RETURN_DAYS = env.whole("RETURN_DAYS", 30, low=1, high=730)
 
+# -- other systems that listen (docs/webhooks.md) -------------------------------
+WEBHOOK_OUT_TIMEOUT_SECONDS = env.number("WEBHOOK_OUT_TIMEOUT_SECONDS", 10, low=0.5, high=60)
+WEBHOOK_OUT_GIVE_UP_SECONDS = env.whole(
+    "WEBHOOK_OUT_GIVE_UP_SECONDS", 86_400, low=1, high=7 * 86_400
+)
+# Private and loopback addresses: an endpoint there could be made to reach what stands behind us.
+WEBHOOK_OUT_PRIVATE = env.flag("WEBHOOK_OUT_PRIVATE")
+
 # -- mail ---------------------------------------------------------------------
+# Who is told about low stock; empty: nobody.
+STAFF_EMAILS = env.words("STAFF_EMAILS")
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"{SHOP_NAME} <orders@localhost>")
 # The right-hand side of every Message-ID: stable, whatever host sends.
 MAIL_DOMAIN = env.text("MAIL_DOMAIN", "localhost.localdomain")
@@ -210,6 +222,11 @@ TASK_QUEUES = {
     "orders.capture_payment": "orders.payment",
     "orders.deduct_inventory": "orders.inventory",
     "orders.send_notification": "orders.notification",
+    "orders.send_staff_mail": "orders.notification",
+    "orders.deliver_webhook": "orders.webhook",
+    "orders.resume_outgoing": "orders.maintenance",
+    "orders.tell_low_stock": "orders.maintenance",
+    "orders.send_exports": "orders.maintenance",
     "orders.expire_holds": "orders.maintenance",
     "orders.resume_stuck_orders": "orders.maintenance",
     "orders.move_refund": "orders.payment",
@@ -276,6 +293,9 @@ CELERY_BEAT_SCHEDULE = {
         "orders.resume_stuck_orders": env.number("RESUME_EVERY_SECONDS", 30, low=1, high=3_600),
         "orders.remind_of_holds": env.number("REMIND_EVERY_SECONDS", 30, low=1, high=3_600),
         "orders.lapse_returns": env.number("LAPSE_EVERY_SECONDS", 3_600, low=1, high=86_400),
+        "orders.resume_outgoing": env.number("RESUME_OUTGOING_SECONDS", 60, low=1, high=3_600),
+        "orders.tell_low_stock": env.number("LOW_STOCK_EVERY_SECONDS", 60, low=1, high=86_400),
+        "orders.send_exports": env.number("EXPORTS_EVERY_SECONDS", 60, low=1, high=3_600),
         "tasks.collect_dead_letters": env.number("COLLECT_EVERY_SECONDS", 15, low=1, high=3_600),
         "tasks.watch_outbox": env.number("WATCH_EVERY_SECONDS", 15, low=1, high=3_600),
         "tasks.prune_old_rows": env.number("PRUNE_EVERY_SECONDS", 3_600, low=1, high=86_400),
@@ -284,6 +304,9 @@ CELERY_BEAT_SCHEDULE = {
 
 # -- the admin ----------------------------------------------------------------
 UNFOLD = unfold(SHOP_NAME, FLOWER_URL)
+# A file waits for its confirmation where every web process can read it.
+IMPORT_EXPORT_TMP_STORAGE_CLASS = "import_export.tmp_storages.CacheStorage"
+IMPORT_EXPORT_SKIP_ADMIN_LOG = True  # the ledger says who and why
 
 # -- logs ---------------------------------------------------------------------
 # Empty: no spans, and no package of OpenTelemetry is loaded.

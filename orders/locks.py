@@ -62,7 +62,7 @@ def lock_order(order_id: int) -> Order:
 
 
 def lock_order_fenced(order_id: int, token: int) -> Order:
-    """As ``lock_order``, for work under a lease. Raises LeaseLost when a newer one has claimed it."""
+    """As ``lock_order``, for work under a lease. Raises LeaseLost when a newer one has it."""
     fencing.ensure_fence(Order, order_id, token)
     return Order.objects.get(pk=order_id)
 

@@ -50,10 +50,8 @@ class Money:
 def order_by_token(token: str) -> Order | None:
     return (
         Order.objects.filter(token=token)
-        .prefetch_related(
-            *("lines", "payments", "timeline", "notifications"),
-            *("refunds__lines__line", "shipments__lines__line", "returns__lines__line"),
-        )
+        .prefetch_related("lines", "payments", "timeline", "notifications")
+        .prefetch_related("refunds__lines__line", "shipments__lines__line", "returns__lines__line")
         .first()
     )
 
@@ -64,9 +62,7 @@ def money(order: Order) -> Money:
     captured = sum(payment.amount_cents for payment in payments)
     reserved = sum(payment.refund_reserved_cents for payment in payments)
     refunded = sum(
-        refund.amount_cents
-        for refund in order.refunds.all()
-        if refund.status == RefundStatus.MOVED
+        refund.amount_cents for refund in order.refunds.all() if refund.status == RefundStatus.MOVED
     )
     returned_price = sum(line.refunded * line.unit_price_cents for line in order.lines.all())
     owed = order.total_cents - returned_price if order.status == OrderStatus.PAID else 0

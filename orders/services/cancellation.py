@@ -17,7 +17,6 @@ from orders.states import (
     DEDUCTED,
     UNSETTLED_PAYMENTS,
     FulfilmentStatus,
-
     OrderStatus,
     PaymentStatus,
     may_become,
@@ -89,9 +88,7 @@ def _give_units_back(order: Order, reason: str, actor: str, *, restock: bool) ->
         stock.release_holds(order.pk)
         return
     lines = [line for line in order.lines.all() if line.to_ship]
-    back = [
-        stock.BackUnits(line, line.to_ship, line.to_ship if restock else 0) for line in lines
-    ]
+    back = [stock.BackUnits(line, line.to_ship, line.to_ship if restock else 0) for line in lines]
     OrderLine.objects.filter(order=order).update(withdrawn=F("quantity") - F("shipped"))
     stock.return_units(back, cause=f"cancelled:{order.pk}", reason=reason, actor=actor)
 
@@ -103,6 +100,3 @@ def _why_not(order: Order) -> str:
         "A parcel of this order is on its way already, so it cannot be cancelled any more. "
         "What has arrived can be sent back."
     )
-
-
-

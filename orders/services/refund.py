@@ -196,9 +196,7 @@ def _follow_units(order: Order, actor: str) -> None:
     """An order of which nothing is left to be shipped is done, or cancelled if nothing ever was."""
     lines = list(order.lines.all())
     under_way = order.shipments.filter(status="shipped").count()
-    after = fulfilment_after(
-        (line.line_units for line in lines), undelivered_shipments=under_way
-    )
+    after = fulfilment_after((line.line_units for line in lines), undelivered_shipments=under_way)
     if after == FulfilmentStatus.PACKED and not any(line.to_ship for line in lines):
         Order.objects.filter(pk=order.pk).update(
             status=OrderStatus.CANCELLED, cancelled_at=Now(), changed_at=Now()

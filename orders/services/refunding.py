@@ -162,4 +162,3 @@ def _close(refund: Refund, status: RefundStatus, **changes: str) -> bool:
         refund.refresh_from_db()
         metrics.refund_settled(status)
     return settled
-

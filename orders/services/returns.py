@@ -164,14 +164,16 @@ def _receive(
     contents = ", ".join(f"{got.received} × {items[pk].line.title}" for pk, got in came.items())
     record_event(order.pk, "return_received", f"Came back: {contents}"[:300], actor=actor)
     announce(order, Notification.Kind.RETURN_RECEIVED, cause=f"return:{coming.pk}")
-    _refund(order, coming, {items[pk].line: got.received for pk, got in came.items()},
-            refund_cents, actor)
+    _refund(
+        order,
+        coming,
+        {items[pk].line: got.received for pk, got in came.items()},
+        refund_cents,
+        actor,
+    )
     events.return_received(Return.objects.get(pk=coming.pk))
     stock.return_units(
-        (
-            stock.BackUnits(items[pk].line, got.received, got.restocked)
-            for pk, got in came.items()
-        ),
+        (stock.BackUnits(items[pk].line, got.received, got.restocked) for pk, got in came.items()),
         cause=f"return:{coming.pk}",
         reason=f"return {coming.pk}",
         actor=actor,
@@ -202,9 +204,9 @@ def _count(item: ReturnLine, received: int, restocked: int, *, lapsed: bool) -> 
     # What was announced and did not come may be announced again; a lapsed return had given all of
     # its units free.
     still = received if lapsed else received - item.quantity
-    changed = OrderLine.objects.filter(
-        pk=item.line_id, shipped__gte=F("returning") + still
-    ).update(returning=F("returning") + still, returned=F("returned") + received)
+    changed = OrderLine.objects.filter(pk=item.line_id, shipped__gte=F("returning") + still).update(
+        returning=F("returning") + still, returned=F("returned") + received
+    )
     if not changed:
         raise NotReturnable(
             f"{item.line.title}: these units were announced again in another return. "
@@ -220,9 +222,7 @@ def _refund(
     actor: str,
 ) -> None:
     unpaid = {
-        line: min(quantity, line.refundable)
-        for line, quantity in units.items()
-        if line.refundable
+        line: min(quantity, line.refundable) for line, quantity in units.items() if line.refundable
     }
     price = sum(line.unit_price_cents * quantity for line, quantity in unpaid.items())
     left = sum(payment.refundable_cents for payment in order.payments.all())

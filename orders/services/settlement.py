@@ -211,9 +211,7 @@ def _declined(order: Order, payment: Payment, answer: Declined) -> None:
 
 def _voided(order: Order, payment: Payment) -> None:
     message = "The bank's check was not finished. Nothing was charged."
-    settled = _close(
-        payment, PaymentStatus.CANCELLED, decline_message=message, redirect_url=""
-    )
+    settled = _close(payment, PaymentStatus.CANCELLED, decline_message=message, redirect_url="")
     if settled:
         record_event(order.pk, "payment_cancelled", message, actor=WORKER)
     if settled and order.status == OrderStatus.PLACED:

@@ -36,7 +36,9 @@ def ship_lines(
     ``orders.carriers.CARRIERS`` or empty. Raises NotShippable, Busy.
     """
     if carrier and carrier not in CARRIERS:
-        raise NotShippable(f"{carrier} is not a carrier that is known here. Choose one of the list.")
+        raise NotShippable(
+            f"{carrier} is not a carrier that is known here. Choose one of the list."
+        )
     try:
         with honest_about_locks(), transaction.atomic():
             order = lock_order(order_id)

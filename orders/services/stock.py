@@ -1,4 +1,4 @@
-"""Holding, deducting, releasing, receiving and returning units. Each change is a conditional UPDATE.
+"""Holding, deducting, releasing and returning units. Each change is a conditional UPDATE.
 
 Stock rows come last in every transaction, by SKU, so that two orders never wait for each other.
 What a person does to the shelf is in ``orders.services.shelf``.

@@ -122,7 +122,7 @@ def _sources() -> list[Path]:
     )
 
 
-def _texts(path: Path) -> Iterator[tuple[int, object, list[str], str | None]]:
+def _texts(path: Path) -> Iterator[tuple[int, str | tuple[str, ...], list[str], str | None]]:
     source = path.read_text(encoding="utf-8")
     if path.suffix != ".py":
         if not settings.configured:

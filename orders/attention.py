@@ -17,7 +17,6 @@ from django.db.models import (
     Count,
     Exists,
     F,
-    Model,
     OuterRef,
     QuerySet,
     Subquery,

@@ -19,7 +19,7 @@ def test_there_is_a_catalog_for_each_language_but_the_shops_own() -> None:
     translated = {path.parts[-3] for path in messages.catalogs()}
 
     assert translated | {settings.LANGUAGE_CODE} == {code for code, _name in settings.LANGUAGES}
-    assert [CHECKOUT / "locale"] == [Path(folder) for folder in settings.LOCALE_PATHS]
+    assert [Path(folder) for folder in settings.LOCALE_PATHS] == [CHECKOUT / "locale"]
 
 
 def test_texts_of_python_and_of_templates_are_found(found: Catalog) -> None:

@@ -101,11 +101,11 @@ class _OrderFinder:
                 {entry.payment_id for entry in refunds},
             )
         unknown = [
-            *(entry for entry in books.captures if self._capture_owner(entry) is None),
-            *(entry for entry in books.refunds if self._refund_owner(entry) is None),
+            *(entry.order_number for entry in books.captures if not self._capture_owner(entry)),
+            *(entry.order_number for entry in books.refunds if not self._refund_owner(entry)),
         ]
-        for entries in _chunks(unknown):
-            rows = Order.objects.filter(number__in={entry.order_number for entry in entries})
+        for numbers in _chunks(unknown):
+            rows = Order.objects.filter(number__in=set(numbers))
             self._by_number.update(rows.order_by().values_list("number", "pk"))
 
     def of_capture(self, capture: GatewayCapture) -> int | None:

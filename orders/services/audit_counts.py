@@ -71,9 +71,6 @@ class Tally:
 
     def _add_mail(self, mail: Notification) -> None:
         self.counts[f"mails_{mail.status}"] += 1
-        if (
-            mail.status == Notification.Status.SENT
-            and mail.kind == Notification.Kind.ORDER_CONFIRMED
-        ):
-            # A mail that was sent again by hand is not another confirmed order.
-            self.counts["confirmed"] += not mail.cause
+        # One that was sent again by hand has a cause, and confirms no other order.
+        if (mail.kind, mail.cause) == (Notification.Kind.ORDER_CONFIRMED, ""):
+            self.counts["confirmed"] += mail.status == Notification.Status.SENT

@@ -349,7 +349,8 @@ class Difference:
     """One difference. ``subject`` is the order's number or the SKU, ``detail`` what was found.
 
     ``order_id`` is None for a SKU and for money that belongs to no order. ``target_id`` is the row
-    that it is about (payment, refund, mail, parcel …), where there is one; ``cause`` tells a mail's.
+    that it is about (payment, refund, mail, line), where there is one. A mail that was never
+    written has its kind and cause instead.
     """
 
     code: str
@@ -370,7 +371,8 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``kind`` is the promise that a breach of this rule breaks. ``checked`` things were looked at."""
+    """``kind`` is the promise that a breach of this rule breaks; ``checked``: how many things it
+    looked at."""
 
     kind: str
     title: str

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from orders.models import Order, OrderLine, StockMovement
+from orders.models import Order, OrderLine, StockHold, StockMovement
 from orders.services.audit_faults import Difference
 from orders.services.audit_scope import Case
 from orders.services.audit_shelf import ShelfCount
@@ -61,10 +61,10 @@ def goods_differences(case: Case) -> Iterator[Difference]:
 
 
 def _hold(order: Order, line: OrderLine) -> Iterator[Difference]:
-    hold = getattr(line, "hold", None)
+    hold: StockHold | None = getattr(line, "hold", None)
     waits = order.status in _WAITING and order.fulfilment == FulfilmentStatus.UNFULFILLED
     is_open = hold is not None and hold.status == HoldStatus.HELD
-    if is_open and not waits:
+    if hold is not None and is_open and not waits:
         yield _about("hold_left_open", order, f"{hold.quantity} × {line.sku} still held", line)
     if waits and not is_open and line.quantity > line.withdrawn:
         yield _about("hold_missing", order, f"{line.quantity} × {line.sku} not held", line)

@@ -40,9 +40,9 @@ def mails_due(order: Order) -> Iterator[_Owed]:
         yield _Kind.ORDER_EXPIRED, ""
     payments = sorted(order.payments.all(), key=lambda payment: payment.pk)
     # An earlier decline may have come for an order that nobody was waiting to pay any more.
-    if order.status == OrderStatus.PAYMENT_FAILED and payments:
-        if payments[-1].status == PaymentStatus.DECLINED:
-            yield _Kind.PAYMENT_DECLINED, f"payment:{payments[-1].pk}"
+    last = payments[-1] if payments and order.status == OrderStatus.PAYMENT_FAILED else None
+    if last is not None and last.status == PaymentStatus.DECLINED:
+        yield _Kind.PAYMENT_DECLINED, f"payment:{last.pk}"
     for parcel in order.shipments.all():
         yield _Kind.ORDER_SHIPPED, f"shipment:{parcel.pk}"
         if parcel.status == ShipmentStatus.DELIVERED:

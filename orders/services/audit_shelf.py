@@ -27,8 +27,8 @@ class ShelfCount:
 
 
 def count_shelf(scope: Scope) -> list[ShelfCount]:
-    """The counts of every SKU that the scope's orders have. A SKU has no period: it is counted as it
-    stands, whenever its orders were placed."""
+    """The counts of every SKU that the scope's orders have. A SKU has no period: it is counted as
+    it stands, whenever its orders were placed."""
     items = StockItem.objects.all()
     of_scope = Q()
     if not scope.is_everything:

@@ -178,6 +178,9 @@ RETURN_WINDOW_DAYS = env.whole("RETURN_WINDOW_DAYS", 30, low=1, high=730)
 # When an announced return that never arrived is closed.
 RETURN_DAYS = env.whole("RETURN_DAYS", 30, low=1, high=730)
 
+# Signs the reports of 'manage.py audit' and of the admin. Empty: no report can be filed.
+PROOF_KEY = env.text("PROOF_KEY", "")
+
 # -- mail ---------------------------------------------------------------------
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"{SHOP_NAME} <orders@localhost>")
 # The right-hand side of every Message-ID: stable, whatever host sends.

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models.functions import Now
 
-from orders.models import Order
+from orders.models import Order, StockItem
 from orders.states import OrderStatus, may_become
 from tasks import fencing
 
@@ -61,6 +61,12 @@ def lock_order_fenced(order_id: int, token: int) -> Order:
     """As ``lock_order``, for work under a lease. Raises LeaseLost when a newer one has it."""
     fencing.ensure_fence(Order, order_id, token)
     return Order.objects.get(pk=order_id)
+
+
+def lock_stock(sku: str) -> StockItem:
+    """The SKU's row, kept still until the transaction ends; with it, its holds: whoever changes one
+    changes this row too. Raises StockItem.DoesNotExist, OperationalError after ``lock_timeout``."""
+    return StockItem.objects.select_for_update(no_key=True).get(sku=sku)
 
 
 def _refuse_illegal(source: OrderStatus | None, target: OrderStatus | None) -> None:

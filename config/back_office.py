@@ -10,6 +10,7 @@ _MENU: dict[str, list[tuple[str, str, Any]]] = {
         ("Orders", "receipt_long", reverse_lazy("admin:orders_order_changelist")),
         ("Payments", "credit_card", reverse_lazy("admin:orders_payment_changelist")),
         ("Mails", "mail", reverse_lazy("admin:orders_notification_changelist")),
+        ("Proof", "verified", reverse_lazy("admin:orders_proof")),
         ("Sales", "bar_chart", reverse_lazy("admin:orders_salesday_changelist")),
     ],
     "Shop": [

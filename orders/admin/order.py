@@ -5,6 +5,7 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 
 from orders.admin.colours import STATUS_COLOURS
+from orders.admin.proof import ProofPages
 from orders.admin.rows import NotificationRows, OrderLineRows, PaymentRows, TimelineRows
 from orders.models import Order
 from orders.money import format_cents
@@ -12,7 +13,7 @@ from tasks.admin_base import ReadOnlyAdmin, badge
 
 
 @admin.register(Order)
-class OrderAdmin(ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]  # unfold is untyped
+class OrderAdmin(ProofPages, ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]  # unfold is untyped
     list_display = ["number", "placed_at", "email", "total", "shown_status", "shown_fulfilment"]
     list_filter = ["status", "fulfilment", "placed_at"]
     search_fields = ["=number", "email", "ship_to_name", "lines__sku", "payments__card_last4"]

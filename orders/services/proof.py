@@ -202,9 +202,7 @@ def facts(proof: Proof) -> dict[str, Any]:
             for rule in proof.report.rules
         ],
         "differences": [_difference(difference) for difference in proof.report.differences],
-        "orders": [
-            {**_fields(row), "differences": list(row.differences)} for row in proof.rows
-        ],
+        "orders": [{**_fields(row), "differences": list(row.differences)} for row in proof.rows],
     }
 
 

@@ -26,7 +26,7 @@ def as_json(proof: Proof) -> bytes:
 
 
 def as_csv(proof: Proof) -> bytes:
-    """A row for the proof, for each order and for each difference; the last row is the signature."""
+    """A row for the proof, for each order and for each difference; the last one signs them."""
     text = io.StringIO()
     writer = csv.DictWriter(text, _COLUMNS, restval="", lineterminator="\r\n")
     writer.writeheader()

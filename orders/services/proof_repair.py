@@ -13,7 +13,7 @@ from django.db.models import Sum
 from orders import task_names
 from orders.locked import honest_about_locks
 from orders.locks import lock_order, lock_stock
-from orders.models import Notification, Order, Payment, Refund, StockHold, StockItem
+from orders.models import Notification, Payment, Refund, StockHold, StockItem
 from orders.services.audit_faults import Difference
 from orders.services.notification import announce, enqueue_mail
 from orders.services.payment import enqueue_capture
@@ -67,7 +67,7 @@ def _resume_order(difference: Difference) -> str:
 
 
 def _ask_about_payment(difference: Difference) -> str:
-    payment = Payment.objects.get(pk=difference.target_id)
+    payment = Payment.objects.get(pk=_target_id(difference))
     if payment.status not in UNSETTLED_PAYMENTS:
         return _GONE
     if in_hand(f"order:{payment.order_id}"):
@@ -77,14 +77,14 @@ def _ask_about_payment(difference: Difference) -> str:
 
 
 def _recheck_payment(difference: Difference) -> str:
-    payment = Payment.objects.get(pk=difference.target_id)
+    payment = Payment.objects.get(pk=_target_id(difference))
     kwargs = {"order_id": payment.order_id, "payment_id": payment.pk}
     enqueue(task_names.RECHECK_PAYMENT, kwargs, subject=f"order:{payment.order_id}")
     return _noted(payment.order_id, f"payment {payment.pk} is looked up in the provider's books")
 
 
 def _move_refund(difference: Difference) -> str:
-    refund = Refund.objects.get(pk=difference.target_id)
+    refund = Refund.objects.get(pk=_target_id(difference))
     if refund.status not in OPEN_REFUNDS:
         return _GONE
     if in_hand(f"order:{refund.order_id}"):
@@ -100,7 +100,7 @@ def _write_mail(difference: Difference) -> str:
 
 
 def _send_mail(difference: Difference) -> str:
-    mail = Notification.objects.get(pk=difference.target_id)
+    mail = Notification.objects.get(pk=_target_id(difference))
     if mail.status != Notification.Status.PENDING:
         return _GONE
     if in_hand(f"notification:{mail.pk}"):
@@ -112,6 +112,8 @@ def _send_mail(difference: Difference) -> str:
 def _recount_held(difference: Difference) -> str:
     """Whoever changes holds changes the SKU's row in the same transaction, and we have that row:
     what we count is what the row must say, and who comes later adds to it."""
+    if not StockItem.objects.filter(sku=difference.subject).exists():
+        return "left alone: this SKU has no stock; receive it first"
     item = lock_stock(difference.subject)
     holds = StockHold.objects.filter(sku=item.sku, status=HoldStatus.HELD)
     counted = holds.aggregate(units=Sum("quantity"))["units"] or 0
@@ -136,6 +138,12 @@ def _order_id(difference: Difference) -> int:
     if difference.order_id is None:
         raise ValueError(f"{difference.code} of {difference.subject} names no order.")
     return difference.order_id
+
+
+def _target_id(difference: Difference) -> int:
+    if difference.target_id is None:
+        raise ValueError(f"{difference.code} of {difference.subject} names no row.")
+    return difference.target_id
 
 
 def _noted(order_id: int, text: str) -> str:

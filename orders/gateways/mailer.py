@@ -9,6 +9,15 @@ from tasks.errors import OutcomeUnknown, Permanent, Transient
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file; ``kind`` is its media type, like ``text/csv``."""
+
+    name: str
+    content: bytes
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
 class Mail:
     """One message to one person.
 
@@ -21,6 +30,7 @@ class Mail:
     text: str
     html: str
     message_id: str
+    attachments: tuple[Attachment, ...] = ()
 
 
 def send_mail(mail: Mail) -> None:
@@ -42,6 +52,8 @@ def send_mail(mail: Mail) -> None:
             headers={"Message-ID": mail.message_id},
         )
         message.attach_alternative(mail.html, "text/html")
+        for file in mail.attachments:
+            message.attach(file.name, file.content, file.kind)
         message.send(fail_silently=False)
     except (smtplib.SMTPException, OSError, ValueError) as error:
         raise _translated(error) from error

@@ -215,6 +215,9 @@ WEBHOOK_OUT_GIVE_UP_SECONDS = env.whole(
 # Private and loopback addresses: an endpoint there could be made to reach what stands behind us.
 WEBHOOK_OUT_PRIVATE = env.flag("WEBHOOK_OUT_PRIVATE")
 
+# Signs the reports of 'manage.py audit' and of the admin. Empty: no report can be filed.
+PROOF_KEY = env.text("PROOF_KEY", "")
+
 # -- mail ---------------------------------------------------------------------
 # Who is told about low stock; empty: nobody.
 STAFF_EMAILS = env.words("STAFF_EMAILS")

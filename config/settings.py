@@ -165,6 +165,10 @@ LOCK_FALLBACK_AFTER_SECONDS = env.number(
 STRIPE_API_KEY = env.text("STRIPE_API_KEY")
 # Empty: the real Stripe. Set: a sandbox that speaks the same protocol.
 STRIPE_API_BASE = env.url("STRIPE_API_BASE", ("http", "https"), "")
+# Of the endpoint /webhooks/payments/ at the provider. Empty: it takes nothing.
+STRIPE_WEBHOOK_SECRET = env.text("STRIPE_WEBHOOK_SECRET", "")
+# A webhook that was signed longer ago is refused: somebody may have kept it to send it again.
+WEBHOOK_TOLERANCE_SECONDS = env.whole("WEBHOOK_TOLERANCE_SECONDS", 300, low=1, high=86_400)
 PAYMENT_TIMEOUT_SECONDS = env.number("PAYMENT_TIMEOUT_SECONDS", 10, low=0.5, high=80)
 # How long a payment operation that failed again and again is left alone before it is probed.
 PAYMENT_BREAKER_OPEN_SECONDS = env.number("PAYMENT_BREAKER_OPEN_SECONDS", 10, low=0.1, high=600)
@@ -179,6 +183,10 @@ REMIND_BEFORE_SECONDS = env.whole("REMIND_BEFORE_SECONDS", 5 * 60, low=1, high=8
 RETURN_WINDOW_DAYS = env.whole("RETURN_WINDOW_DAYS", 30, low=1, high=730)
 # When an announced return that never arrived is closed.
 RETURN_DAYS = env.whole("RETURN_DAYS", 30, low=1, high=730)
+# From when on the order desk says that somebody should look: a paid order that was not shipped, a
+# bank that has not answered.
+SHIP_WITHIN_HOURS = env.whole("SHIP_WITHIN_HOURS", 48, low=1, high=8_760)
+BANK_PATIENCE_MINUTES = env.whole("BANK_PATIENCE_MINUTES", 30, low=1, high=10_080)
 
 # -- other systems that listen (docs/webhooks.md) -------------------------------
 WEBHOOK_OUT_TIMEOUT_SECONDS = env.number("WEBHOOK_OUT_TIMEOUT_SECONDS", 10, low=0.5, high=60)
@@ -219,8 +227,10 @@ TASK_QUEUES = {
     "orders.resume_outgoing": "orders.maintenance",
     "orders.tell_low_stock": "orders.maintenance",
     "orders.send_exports": "orders.maintenance",
+    "orders.handle_webhook": "orders.payment",
     "orders.expire_holds": "orders.maintenance",
     "orders.resume_stuck_orders": "orders.maintenance",
+    "orders.resume_webhooks": "orders.maintenance",
     "orders.move_refund": "orders.payment",
     "orders.recheck_payment": "orders.payment",
     "orders.remind_of_holds": "orders.maintenance",
@@ -241,6 +251,10 @@ RELAY_CONFIRM_TIMEOUT_SECONDS = env.number("RELAY_CONFIRM_TIMEOUT_SECONDS", 10, 
 # From when on messages that wait in the outbox are an alarm.
 OUTBOX_OLD_SECONDS = env.number("OUTBOX_OLD_SECONDS", 60, low=1, high=86_400)
 DEAD_LETTERS_KEPT_DAYS = env.whole("DEAD_LETTERS_KEPT_DAYS", 90, low=1, high=3_650)
+WEBHOOKS_KEPT_DAYS = env.whole("WEBHOOKS_KEPT_DAYS", 30, low=1, high=3_650)
+# Rows of the application that 'tasks.prune_old_rows' deletes: model, column with the time of their
+# end, days after it.
+RETENTIONS = [("orders.WebhookEvent", "handled_at", WEBHOOKS_KEPT_DAYS)]
 
 # -- the event stream (docs/events) -------------------------------------------
 # Empty: no events are written. The URL is checked by tasks.events.checks.
@@ -283,6 +297,7 @@ CELERY_BEAT_SCHEDULE = {
     for name, seconds in {
         "orders.expire_holds": env.number("EXPIRE_EVERY_SECONDS", 15, low=1, high=3_600),
         "orders.resume_stuck_orders": env.number("RESUME_EVERY_SECONDS", 30, low=1, high=3_600),
+        "orders.resume_webhooks": env.number("RESUME_EVERY_SECONDS", 30, low=1, high=3_600),
         "orders.remind_of_holds": env.number("REMIND_EVERY_SECONDS", 30, low=1, high=3_600),
         "orders.lapse_returns": env.number("LAPSE_EVERY_SECONDS", 3_600, low=1, high=86_400),
         "orders.resume_outgoing": env.number("RESUME_OUTGOING_SECONDS", 60, low=1, high=3_600),

@@ -18,6 +18,7 @@ from orders.services import (
     settlement,
     staff_mail,
     sweeping,
+    webhook_in,
     webhooks_out,
 )
 from tasks.base import platform_task
@@ -54,6 +55,11 @@ def move_refund(*, order_id: int, refund_id: int, lease: HeldLease, **_: Any) ->
 @platform_task(task_names.RECHECK_PAYMENT, lease_key="order:{order_id}", policy=_MONEY)
 def recheck_payment(*, order_id: int, payment_id: int, lease: HeldLease, **_: Any) -> None:
     settlement.recheck_payment(order_id, payment_id, lease)
+
+
+@platform_task(task_names.HANDLE_WEBHOOK, lease_key="webhook:{event_id}")
+def handle_webhook(*, event_id: int, lease: HeldLease, **_: Any) -> None:
+    webhook_in.handle_webhook(event_id)
 
 
 @platform_task(task_names.DEDUCT_INVENTORY, lease_key="order:{order_id}")
@@ -109,3 +115,8 @@ def tell_low_stock(*, lease: HeldLease, **_: Any) -> None:
 @platform_task(task_names.SEND_EXPORTS, lease_key="sweep:send_exports", periodic=True)
 def send_exports(*, lease: HeldLease, **_: Any) -> None:
     exports.send_exports()
+
+
+@platform_task(task_names.RESUME_WEBHOOKS, lease_key="sweep:resume_webhooks", periodic=True)
+def resume_webhooks(*, lease: HeldLease, **_: Any) -> None:
+    webhook_in.resume_webhooks()

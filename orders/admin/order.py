@@ -28,8 +28,12 @@ from tasks.admin_base import ReadOnlyAdmin, badge
 
 
 @admin.register(Order)
-class OrderAdmin(  # type: ignore[misc]  # unfold is untyped
-    DeskPages, BulkPages, ProofPages, ReadOnlyAdmin, ModelAdmin
+class OrderAdmin(  # unfold is untyped
+    DeskPages,
+    BulkPages,
+    ProofPages,
+    ReadOnlyAdmin,
+    ModelAdmin,  # type: ignore[misc]
 ):
     list_display = [
         *("number", "placed", "ship_to_name", "total"),

@@ -48,9 +48,10 @@ METER.declare(
     Kind("parcels", "Parcels by what happened to them.", ("event",)),
     Kind("returns_received", "Returns that arrived."),
     Kind("mails_sent", "Mails handed over, by kind.", ("kind",)),
-    Kind("webhooks_received", "What the provider told us, by what became of it.", ("outcome",)),
+    Kind("mails_refused", "Mails refused for good or bounced, by kind.", ("kind",)),
     Kind("staff_mails_sent", "Mails to the staff handed over, by kind.", ("kind",)),
     Kind("webhooks_settled", "Webhooks to other systems by what became of them.", ("outcome",)),
+    Kind("webhooks_received", "What the provider told us, by what became of it.", ("outcome",)),
 )
 
 
@@ -104,13 +105,8 @@ def mail_sent(kind: str) -> None:
     METER.count_on_commit("mails_sent", (kind,))
 
 
-def webhook_received(outcome: str) -> None:
-    """stored, replayed"""
-    METER.count_on_commit("webhooks_received", (outcome,))
-
-
-def webhook_refused() -> None:
-    METER.count("webhooks_received", ("refused",))
+def mail_refused(kind: str) -> None:
+    METER.count_on_commit("mails_refused", (kind,))
 
 
 def staff_mail_sent(kind: str) -> None:
@@ -119,6 +115,15 @@ def staff_mail_sent(kind: str) -> None:
 
 def webhook_settled(outcome: str) -> None:
     METER.count_on_commit("webhooks_settled", (outcome,))
+
+
+def webhook_received(outcome: str) -> None:
+    """stored, replayed"""
+    METER.count_on_commit("webhooks_received", (outcome,))
+
+
+def webhook_refused() -> None:
+    METER.count("webhooks_received", ("refused",))
 
 
 def waiting() -> Iterable[Metric]:

@@ -13,6 +13,7 @@ from orders.services import (
     notification,
     outgoing,
     payment,
+    personal_data,
     refunding,
     returns,
     settlement,
@@ -82,6 +83,11 @@ def resume_stuck_orders(*, lease: HeldLease, **_: Any) -> None:
     sweeping.resume_stuck_orders()
 
 
+@platform_task(task_names.ERASE_ENDED_ORDERS, lease_key="sweep:erase_ended_orders", periodic=True)
+def erase_ended_orders(*, lease: HeldLease, **_: Any) -> None:
+    personal_data.erase_ended_orders()
+
+
 @platform_task(task_names.REMIND_OF_HOLDS, lease_key="sweep:remind_of_holds", periodic=True)
 def remind_of_holds(*, lease: HeldLease, **_: Any) -> None:
     sweeping.remind_of_holds()
@@ -90,11 +96,6 @@ def remind_of_holds(*, lease: HeldLease, **_: Any) -> None:
 @platform_task(task_names.LAPSE_RETURNS, lease_key="sweep:lapse_returns", periodic=True)
 def lapse_returns(*, lease: HeldLease, **_: Any) -> None:
     returns.lapse_returns()
-
-
-@platform_task(task_names.RESUME_WEBHOOKS, lease_key="sweep:resume_webhooks", periodic=True)
-def resume_webhooks(*, lease: HeldLease, **_: Any) -> None:
-    webhook_in.resume_webhooks()
 
 
 @platform_task(task_names.DELIVER_WEBHOOK, lease_key="webhook:{delivery_id}", policy=_WEBHOOK)
@@ -120,3 +121,8 @@ def tell_low_stock(*, lease: HeldLease, **_: Any) -> None:
 @platform_task(task_names.SEND_EXPORTS, lease_key="sweep:send_exports", periodic=True)
 def send_exports(*, lease: HeldLease, **_: Any) -> None:
     exports.send_exports()
+
+
+@platform_task(task_names.RESUME_WEBHOOKS, lease_key="sweep:resume_webhooks", periodic=True)
+def resume_webhooks(*, lease: HeldLease, **_: Any) -> None:
+    webhook_in.resume_webhooks()

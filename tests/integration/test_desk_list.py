@@ -320,8 +320,11 @@ def test_nobody_does_to_many_what_they_may_not_do_to_one(role: str, verb: str) -
     client.post(
         reverse(LIST),
         {
-            "action": verb, "confirmed": verb, "bulk_key": str(uuid4()),
-            "reason": "Because.", "_selected_action": [order.pk],
+            "action": verb,
+            "confirmed": verb,
+            "bulk_key": str(uuid4()),
+            "reason": "Because.",
+            "_selected_action": [order.pk],
         },
     )
 

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from django.conf import LazySettings
 from django.core.management import CommandError, call_command
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -57,7 +58,8 @@ def packed(language: str = "en") -> Order:
 
 
 def owed(order: Order, kind: Notification.Kind, cause: str = "") -> Notification:
-    announce(order, kind, cause=cause)
+    with transaction.atomic():
+        announce(order, kind, cause=cause)
     return order.notifications.get(kind=kind, cause=cause)
 
 

@@ -6,6 +6,7 @@ import sys
 import threading
 from decimal import Decimal
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
@@ -22,6 +23,15 @@ from tests.integration.shop_visitor import Visitor
 from tests.integration.test_mails import packed
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _plain_static_files(settings: LazySettings, tmp_path: Path) -> None:
+    settings.STATIC_ROOT = tmp_path
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
 
 
 def text_of(content: bytes) -> str:

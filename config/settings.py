@@ -95,6 +95,17 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
 ]
 
+# Staff by their name in the admin, shoppers by their address in the shop; neither opens the other.
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "shop.accounts.backend.AccountBackend",
+]
+# How long a link in a mail about an account can be used.
+ACCOUNT_LINK_SECONDS = env.whole("ACCOUNT_LINK_SECONDS", 4 * 3_600, low=1, high=7 * 86_400)
+ACCOUNT_MAILS_KEPT_DAYS = env.whole("ACCOUNT_MAILS_KEPT_DAYS", 30, low=1, high=3_650)
+# How many proxies stand before this process and write X-Forwarded-For. 0: none is believed.
+PROXY_COUNT = env.whole("PROXY_COUNT", 0, low=0, high=10)
+
 # -- safety of the pages ------------------------------------------------------
 _HTTPS = SITE_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = _HTTPS
@@ -204,6 +215,9 @@ WEBHOOK_OUT_GIVE_UP_SECONDS = env.whole(
 # Private and loopback addresses: an endpoint there could be made to reach what stands behind us.
 WEBHOOK_OUT_PRIVATE = env.flag("WEBHOOK_OUT_PRIVATE")
 
+# Signs the reports of 'manage.py audit' and of the admin. Empty: no report can be filed.
+PROOF_KEY = env.text("PROOF_KEY", "")
+
 # -- mail ---------------------------------------------------------------------
 # Who is told about low stock; empty: nobody.
 STAFF_EMAILS = env.words("STAFF_EMAILS")
@@ -236,6 +250,9 @@ TASK_QUEUES = {
     "orders.tell_low_stock": "orders.maintenance",
     "orders.send_exports": "orders.maintenance",
     "orders.handle_webhook": "orders.payment",
+    "shop.send_account_mail": "orders.notification",
+    "shop.resume_account_mails": "orders.maintenance",
+    "orders.erase_ended_orders": "orders.maintenance",
     "orders.expire_holds": "orders.maintenance",
     "orders.resume_stuck_orders": "orders.maintenance",
     "orders.resume_webhooks": "orders.maintenance",
@@ -263,6 +280,10 @@ WEBHOOKS_KEPT_DAYS = env.whole("WEBHOOKS_KEPT_DAYS", 30, low=1, high=3_650)
 # Rows of the application that 'tasks.prune_old_rows' deletes: model, column with the time of their
 # end, days after it.
 RETENTIONS = [("orders.WebhookEvent", "handled_at", WEBHOOKS_KEPT_DAYS)]
+
+# Rows of the application that 'tasks.prune_old_rows' deletes: model, column with the time of their
+# end, days after it.
+RETENTIONS = [("shop.AccountMail", "settled_at", ACCOUNT_MAILS_KEPT_DAYS)]
 
 # -- the event stream (docs/events) -------------------------------------------
 # Empty: no events are written. The URL is checked by tasks.events.checks.
@@ -306,6 +327,8 @@ CELERY_BEAT_SCHEDULE = {
         "orders.expire_holds": env.number("EXPIRE_EVERY_SECONDS", 15, low=1, high=3_600),
         "orders.resume_stuck_orders": env.number("RESUME_EVERY_SECONDS", 30, low=1, high=3_600),
         "orders.resume_webhooks": env.number("RESUME_EVERY_SECONDS", 30, low=1, high=3_600),
+        "shop.resume_account_mails": env.number("RESUME_EVERY_SECONDS", 30, low=1, high=3_600),
+        "orders.erase_ended_orders": env.number("ERASE_EVERY_SECONDS", 3_600, low=1, high=86_400),
         "orders.remind_of_holds": env.number("REMIND_EVERY_SECONDS", 30, low=1, high=3_600),
         "orders.lapse_returns": env.number("LAPSE_EVERY_SECONDS", 3_600, low=1, high=86_400),
         "orders.resume_outgoing": env.number("RESUME_OUTGOING_SECONDS", 60, low=1, high=3_600),

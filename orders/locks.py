@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection
 from django.db.models.functions import Now
 
-from orders.models import Order
+from orders.models import Order, StockItem
 from orders.states import OrderStatus, may_become
 from tasks import fencing
 
@@ -73,6 +73,12 @@ def lock_invoice_numbers() -> None:
     OperationalError when it cannot be had within ``lock_timeout``."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_INVOICE_NUMBERS])
+
+
+def lock_stock(sku: str) -> StockItem:
+    """The SKU's row, kept still until the transaction ends; with it, its holds: whoever changes one
+    changes this row too. Raises StockItem.DoesNotExist, OperationalError after ``lock_timeout``."""
+    return StockItem.objects.select_for_update(no_key=True).get(sku=sku)
 
 
 def _refuse_illegal(source: OrderStatus | None, target: OrderStatus | None) -> None:

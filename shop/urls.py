@@ -1,7 +1,8 @@
 """Addresses of the shop."""
 
-from django.urls import path
+from django.urls import include, path
 
+from shop.accounts import urls as accounts
 from shop.views import cart, catalogue, checkout, order, order_cancel, order_return, papers
 
 app_name = "shop"
@@ -15,6 +16,7 @@ urlpatterns = [
     path("cart/update/", cart.update, name="cart-update"),
     path("cart/remove/", cart.remove, name="cart-remove"),
     path("checkout/", checkout.checkout, name="checkout"),
+    path("account/", include(accounts.urlpatterns)),
     # The token is the permission. `slug` keeps bytes out that the database would choke on.
     path("orders/<slug:token>/", order.show, name="order"),
     path("orders/<slug:token>/progress/", order.progress, name="order-progress"),

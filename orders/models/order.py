@@ -3,6 +3,8 @@
 import secrets
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower, Now
@@ -110,6 +112,20 @@ class Order(FencedModel, SweptModel):
                 name="order_to_erase",
             ),
             models.Index(fields=["-placed_at"], name="order_newest"),
+            GinIndex(SearchVector("ship_to_name", config="simple"), name="order_name_words"),
+        ]
+        permissions = [
+            ("ship_order", "Can ship parcels and mark them delivered"),
+            ("receive_return", "Can receive and withdraw returns"),
+            ("resend_mail", "Can send a mail to a shopper again"),
+            ("ask_bank", "Can have the bank asked again"),
+            ("cancel_order", "Can cancel orders"),
+            ("refund_order", "Can refund money"),
+            ("receive_stock", "Can receive stock"),
+            ("correct_stock", "Can correct stock and write it off"),
+            ("export_orders", "Can export orders"),
+            ("manage_endpoints", "Can manage who is told of events"),
+            ("see_proof", "Can see the proof of a period"),
         ]
 
     def __str__(self) -> str:
@@ -143,6 +159,7 @@ class OrderLine(models.Model):
 
     class Meta:
         ordering = ["id"]
+        indexes = [models.Index(fields=["sku"], name="line_sku")]
         constraints = [
             models.UniqueConstraint(fields=["order", "sku"], name="one_line_per_sku"),
             # The last word on shipping, returning or refunding one unit twice.

@@ -45,7 +45,7 @@ def post(settings: Settings) -> list[EmailMessage]:
     rows = AccountMail.objects.filter(status=AccountMail.Status.SENT).order_by("pk")
     folder = Path(settings.MAIL_DIR)
     return [
-        message_from_bytes((folder / f"{row.key}.eml").read_bytes(), policy=policy.default)  # type: ignore[misc]
+        message_from_bytes((folder / f"{row.key}.eml").read_bytes(), policy=policy.default)
         for row in rows
     ]
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -46,7 +45,7 @@ def opens(visitor: Visitor, link: str, password: str = PASSWORD) -> Page:
     return visitor.post(link, {**page.form("choose-password"), "password": password})
 
 
-def test_an_account_is_opened_by_the_link_in_the_mail(settings: LazySettings) -> None:
+def test_an_account_is_opened_by_the_link_in_the_mail(settings: Settings) -> None:
     ada = Visitor()
     answer = asks(ada, "/account/sign-up/", "sign-up", email=ADA)
     assert (answer.status, answer.location) == (303, "/account/mail/")
@@ -62,7 +61,7 @@ def test_an_account_is_opened_by_the_link_in_the_mail(settings: LazySettings) ->
     assert ADA not in (User.objects.get().username, User.objects.get().email)
 
 
-def test_a_link_works_once(settings: LazySettings) -> None:
+def test_a_link_works_once(settings: Settings) -> None:
     link = link_for(settings)
     opens(Visitor(), link)
 
@@ -74,7 +73,7 @@ def test_a_link_works_once(settings: LazySettings) -> None:
 
 
 def test_a_form_that_was_open_when_the_link_was_used_changes_nothing(
-    settings: LazySettings,
+    settings: Settings,
 ) -> None:
     link = link_for(settings)
     slow = Visitor()
@@ -85,7 +84,7 @@ def test_a_form_that_was_open_when_the_link_was_used_changes_nothing(
     assert Account.objects.get().user.check_password(PASSWORD)
 
 
-def test_a_link_has_an_end(settings: LazySettings) -> None:
+def test_a_link_has_an_end(settings: Settings) -> None:
     link = link_for(settings)
     settings.ACCOUNT_LINK_SECONDS = -1
 
@@ -94,7 +93,7 @@ def test_a_link_has_an_end(settings: LazySettings) -> None:
 
 
 @pytest.mark.parametrize("spoilt", ["nonsense", "{}x", "x{}", "{}%00"])
-def test_a_link_that_is_not_ours_is_refused(settings: LazySettings, spoilt: str) -> None:
+def test_a_link_that_is_not_ours_is_refused(settings: Settings, spoilt: str) -> None:
     token = link_for(settings).rstrip("/").rpartition("/")[2]
 
     page = Visitor().get(f"/account/sign-up/{spoilt.format(token)}/")
@@ -103,13 +102,13 @@ def test_a_link_that_is_not_ours_is_refused(settings: LazySettings, spoilt: str)
     assert "does not work" in page.words
 
 
-def test_a_link_of_one_kind_is_no_link_of_another(settings: LazySettings) -> None:
+def test_a_link_of_one_kind_is_no_link_of_another(settings: Settings) -> None:
     token = link_for(settings).rstrip("/").rpartition("/")[2]
 
     assert Visitor().get(f"/account/forgotten/{token}/").status == 410
 
 
-def test_two_links_of_one_mailbox_open_one_account(settings: LazySettings) -> None:
+def test_two_links_of_one_mailbox_open_one_account(settings: Settings) -> None:
     for email in (ADA, ADA.upper()):
         owe_mail(AccountMail.Kind.SIGN_UP, email, language="en")
     first, second = (links_in(mail)[0] for mail in post(settings))
@@ -124,7 +123,7 @@ def test_two_links_of_one_mailbox_open_one_account(settings: LazySettings) -> No
 
 @pytest.mark.parametrize("password", ["", "tide-9", "12345678901", "password1", "x" * 200])
 def test_a_weak_password_is_refused_and_the_link_stays_good(
-    settings: LazySettings, password: str
+    settings: Settings, password: str
 ) -> None:
     link = link_for(settings)
 
@@ -137,7 +136,7 @@ def test_a_weak_password_is_refused_and_the_link_stays_good(
     assert opens(Visitor(), link).status == 303
 
 
-def test_a_known_address_is_told_by_mail_and_by_nothing_else(settings: LazySettings) -> None:
+def test_a_known_address_is_told_by_mail_and_by_nothing_else(settings: Settings) -> None:
     with_account(settings)
 
     asks(Visitor(), "/account/sign-up/", "sign-up", email=ADA.upper())
@@ -156,7 +155,7 @@ def test_a_known_address_is_told_by_mail_and_by_nothing_else(settings: LazySetti
     ],
 )
 def test_known_and_unknown_addresses_are_answered_alike_with_the_same_work(
-    settings: LazySettings, path: str, form_id: str
+    settings: Settings, path: str, form_id: str
 ) -> None:
     with_account(settings)
     answers = []
@@ -170,7 +169,7 @@ def test_known_and_unknown_addresses_are_answered_alike_with_the_same_work(
     assert answers[0] == answers[1]
 
 
-def test_neither_the_message_nor_the_table_holds_the_link(settings: LazySettings) -> None:
+def test_neither_the_message_nor_the_table_holds_the_link(settings: Settings) -> None:
     token = link_for(settings).rstrip("/").rpartition("/")[2]
 
     mail = AccountMail.objects.get()
@@ -180,7 +179,7 @@ def test_neither_the_message_nor_the_table_holds_the_link(settings: LazySettings
 
 
 def test_a_refused_password_does_not_write_the_link_into_the_log(
-    settings: LazySettings, caplog: pytest.LogCaptureFixture
+    settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     link = link_for(settings)
 
@@ -190,7 +189,7 @@ def test_a_refused_password_does_not_write_the_link_into_the_log(
 
 
 def test_asked_again_and_again_it_is_one_mail_even_without_a_cache(
-    settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shop.accounts.limits._hit", lambda *_: 0)
     monkeypatch.setattr("shop.accounts.mail.time.time", lambda: 1_000_000_000.0)
@@ -201,7 +200,7 @@ def test_asked_again_and_again_it_is_one_mail_even_without_a_cache(
     assert AccountMail.objects.count() == OutboxMessage.objects.count() == 1
 
 
-def test_a_mailbox_is_not_flooded(settings: LazySettings) -> None:
+def test_a_mailbox_is_not_flooded(settings: Settings) -> None:
     pages = [asks(Visitor(), "/account/sign-up/", "sign-up", email=ADA) for _ in range(7)]
 
     assert [page.status for page in pages] == [303] * 6 + [429]
@@ -219,7 +218,7 @@ def test_what_is_no_address_is_told_at_its_field(email: str) -> None:
     assert not AccountMail.objects.exists()
 
 
-def test_a_mail_that_is_refused_is_told_to_the_staff(settings: LazySettings) -> None:
+def test_a_mail_that_is_refused_is_told_to_the_staff(settings: Settings) -> None:
     settings.MAIL_DOMAIN = "two\nlines"
     owe_mail(AccountMail.Kind.SIGN_UP, ADA, language="en")
 
@@ -230,7 +229,7 @@ def test_a_mail_that_is_refused_is_told_to_the_staff(settings: LazySettings) -> 
     assert "cannot be written" in mail.problem
 
 
-def test_a_mail_that_stood_still_is_sent_on(settings: LazySettings) -> None:
+def test_a_mail_that_stood_still_is_sent_on(settings: Settings) -> None:
     settings.STUCK_AFTER_SECONDS = 0
     owe_mail(AccountMail.Kind.SIGN_UP, ADA, language="en")
     assert resume_account_mails() == 0
@@ -240,7 +239,7 @@ def test_a_mail_that_stood_still_is_sent_on(settings: LazySettings) -> None:
     assert OutboxMessage.objects.get().task == "shop.send_account_mail"
 
 
-def test_a_message_delivered_twice_is_one_mail(settings: LazySettings) -> None:
+def test_a_message_delivered_twice_is_one_mail(settings: Settings) -> None:
     owe_mail(AccountMail.Kind.SIGN_UP, ADA, language="en")
     mail = AccountMail.objects.get()
 
@@ -252,17 +251,24 @@ def test_a_message_delivered_twice_is_one_mail(settings: LazySettings) -> None:
     assert len(list(Path(settings.MAIL_DIR).iterdir())) == 1
 
 
-def test_every_kind_of_mail_is_written_whole(settings: LazySettings) -> None:
+@pytest.mark.parametrize(("language", "greeting"), [("en", "Hello,"), ("de", "Guten Tag,")])
+def test_every_kind_of_mail_is_written_whole_in_each_language(
+    settings: Settings, language: str, greeting: str
+) -> None:
     with_account(settings)
     account = Account.objects.get()
+    AccountMail.objects.all().delete()
     for kind in AccountMail.Kind:
         for email in (ADA, "nobody@example.org"):
-            owe_mail(kind, email, language="en", account=account, order_number="7K2Q-9FWD")
+            owe_mail(kind, email, language=language, account=account, order_number="7K2Q-9FWD")
 
-    for mail in post(settings):
+    mails = post(settings)
+    assert len(mails) == 2 * len(AccountMail.Kind)
+    for mail in mails:
         html = mail.get_body(("html",))
         assert html is not None
         assert str(mail["Subject"]).startswith(f"{settings.SHOP_NAME}: ")
         for body in (text_of(mail), html.get_content()):
+            assert greeting in body
             assert "%(" not in body
             assert "{{" not in body

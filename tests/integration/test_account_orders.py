@@ -6,7 +6,6 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.db import connection
 from pytest_django import Settings
@@ -138,7 +137,7 @@ def test_an_order_whose_account_is_deleted_while_it_is_placed_is_a_guests() -> N
     assert order.customer is None
 
 
-def test_guest_orders_come_into_the_account_when_it_is_opened(settings: LazySettings) -> None:
+def test_guest_orders_come_into_the_account_when_it_is_opened(settings: Settings) -> None:
     mine, others = guest_order(ADA.upper()), guest_order(MALLORY)
 
     ada = with_account(settings)
@@ -206,7 +205,7 @@ def test_many_orders_are_paged(ada: Visitor) -> None:
     assert "Page 2 of 2" in second.words
 
 
-def test_the_links_of_an_address_go_to_its_mailbox(settings: LazySettings) -> None:
+def test_the_links_of_an_address_go_to_its_mailbox(settings: Settings) -> None:
     mine = [guest_order(ADA), guest_order(ADA.upper())]
     others = guest_order(MALLORY)
 
@@ -218,7 +217,7 @@ def test_the_links_of_an_address_go_to_its_mailbox(settings: LazySettings) -> No
     assert others.number not in text_of(mail)
 
 
-def test_a_number_narrows_and_a_wrong_one_is_told(settings: LazySettings) -> None:
+def test_a_number_narrows_and_a_wrong_one_is_told(settings: Settings) -> None:
     mine = [guest_order(), guest_order()]
     number = mine[0].number
 
@@ -234,7 +233,7 @@ def test_a_number_narrows_and_a_wrong_one_is_told(settings: LazySettings) -> Non
     assert f"no order {number}" in text_of(mail)
 
 
-def test_an_address_without_orders_is_told_so_by_mail(settings: LazySettings) -> None:
+def test_an_address_without_orders_is_told_so_by_mail(settings: Settings) -> None:
     guest_order(MALLORY)
 
     asks(Visitor(), "/account/find-order/", "find-order", email=ADA)
@@ -290,7 +289,7 @@ def test_an_address_of_somebody_else_is_not_there(ada: Visitor, mallory: Visitor
     assert SavedAddress.objects.get().name == BOOK["name"]
 
 
-def test_a_changed_email_brings_its_guest_orders(ada: Visitor, settings: LazySettings) -> None:
+def test_a_changed_email_brings_its_guest_orders(ada: Visitor, settings: Settings) -> None:
     order = guest_order("ada@new.example")
     asks(ada, "/account/email/", "change-email", email="ada@new.example", old_password=PASSWORD)
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.test import Client
@@ -111,9 +110,7 @@ def test_a_page_of_the_account_sends_to_sign_in_and_back() -> None:
     )
 
 
-def test_staff_and_shoppers_do_not_open_each_others_doors(
-    ada: Visitor, settings: LazySettings
-) -> None:
+def test_staff_and_shoppers_do_not_open_each_others_doors(ada: Visitor, settings: Settings) -> None:
     staff = User.objects.create_superuser("boss", "boss@example.org", OTHER)
     assert signs_in(Visitor(), "boss@example.org", OTHER).status == 422
     assert signs_in(Visitor(), "boss", OTHER).status == 422
@@ -140,7 +137,7 @@ def test_staff_in_the_shop_are_guests(ada: Visitor) -> None:
 
 
 def test_a_shopper_who_becomes_staff_is_no_shopper_any_more(
-    ada: Visitor, settings: LazySettings
+    ada: Visitor, settings: Settings
 ) -> None:
     User.objects.update(is_staff=True)
 
@@ -164,7 +161,7 @@ def test_guessing_ends_after_ten_tries_and_the_right_person_resets_it(ada: Visit
     assert refused.response["Retry-After"] == "900"
 
 
-def test_guesses_at_many_addresses_from_one_client_end_too(settings: LazySettings) -> None:
+def test_guesses_at_many_addresses_from_one_client_end_too(settings: Settings) -> None:
     settings.PROXY_COUNT = 1
     visitor = Visitor()
     form = visitor.get("/account/sign-in/").form("sign-in")
@@ -180,7 +177,7 @@ def test_guesses_at_many_addresses_from_one_client_end_too(settings: LazySetting
     assert guess(62, "203.0.113.10") == 422
 
 
-def test_without_its_cache_the_shop_stays_open(ada: Visitor, settings: LazySettings) -> None:
+def test_without_its_cache_the_shop_stays_open(ada: Visitor, settings: Settings) -> None:
     away = {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}
     settings.CACHES = {"default": away}
     settings.SESSION_ENGINE = "django.contrib.sessions.backends.db"
@@ -207,7 +204,7 @@ def test_every_form_needs_its_own_token(ada: Visitor, pattern: object) -> None:
 
 
 def test_a_new_password_puts_every_other_device_out(
-    ada: Visitor, other_device: Visitor, settings: LazySettings
+    ada: Visitor, other_device: Visitor, settings: Settings
 ) -> None:
     before = ada.client.cookies["sessionid"].value
 
@@ -237,7 +234,7 @@ def test_a_wrong_old_password_changes_nothing(ada: Visitor) -> None:
 
 
 def test_a_forgotten_password_is_replaced_by_mail_once(
-    ada: Visitor, other_device: Visitor, settings: LazySettings
+    ada: Visitor, other_device: Visitor, settings: Settings
 ) -> None:
     asks(Visitor(), "/account/forgotten/", "forgotten", email=ADA)
     link = links_in(post(settings)[-1])[0]
@@ -252,7 +249,7 @@ def test_a_forgotten_password_is_replaced_by_mail_once(
 
 
 def test_a_changed_password_closes_the_links_that_were_sent_before(
-    ada: Visitor, settings: LazySettings
+    ada: Visitor, settings: Settings
 ) -> None:
     asks(Visitor(), "/account/forgotten/", "forgotten", email=ADA)
     link = links_in(post(settings)[-1])[0]
@@ -262,7 +259,7 @@ def test_a_changed_password_closes_the_links_that_were_sent_before(
     assert Visitor().get(link).status == 410
 
 
-def test_a_forgotten_password_of_nobody_is_told_to_the_mailbox(settings: LazySettings) -> None:
+def test_a_forgotten_password_of_nobody_is_told_to_the_mailbox(settings: Settings) -> None:
     asks(Visitor(), "/account/forgotten/", "forgotten", email="nobody@example.org")
 
     told = post(settings)[-1]
@@ -271,9 +268,7 @@ def test_a_forgotten_password_of_nobody_is_told_to_the_mailbox(settings: LazySet
     assert not any("/forgotten/" in link for link in links_in(told))
 
 
-def test_a_new_address_counts_once_its_mailbox_was_opened(
-    ada: Visitor, settings: LazySettings
-) -> None:
+def test_a_new_address_counts_once_its_mailbox_was_opened(ada: Visitor, settings: Settings) -> None:
     asks(
         ada,
         "/account/email/",
@@ -295,9 +290,7 @@ def test_a_new_address_counts_once_its_mailbox_was_opened(
     assert "ada@new.example" not in text_of(told)
 
 
-def test_nobody_gets_an_address_by_having_its_owner_click(
-    ada: Visitor, settings: LazySettings
-) -> None:
+def test_nobody_gets_an_address_by_having_its_owner_click(ada: Visitor, settings: Settings) -> None:
     """Mallory has the confirmation sent to Ada's mailbox; Ada, signed in, opens it."""
     mallory = with_account(settings, MALLORY)
     asks(
@@ -316,9 +309,7 @@ def test_nobody_gets_an_address_by_having_its_owner_click(
     assert sorted(Account.objects.values_list("email", flat=True)) == [ADA, MALLORY]
 
 
-def test_an_address_of_another_account_is_not_given_away(
-    ada: Visitor, settings: LazySettings
-) -> None:
+def test_an_address_of_another_account_is_not_given_away(ada: Visitor, settings: Settings) -> None:
     mallory = with_account(settings, MALLORY)
 
     asks(mallory, "/account/email/", "change-email", email=ADA, old_password=PASSWORD)
@@ -329,7 +320,7 @@ def test_an_address_of_another_account_is_not_given_away(
 
 
 def test_an_address_that_became_anothers_meanwhile_stays_theirs(
-    ada: Visitor, settings: LazySettings
+    ada: Visitor, settings: Settings
 ) -> None:
     asks(ada, "/account/email/", "change-email", email=MALLORY, old_password=PASSWORD)
     link = links_in(post(settings)[-1])[0]

@@ -7,16 +7,17 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 from pytest_django import Settings
 
-from orders.models import Notification, Order, TimelineEvent
+from orders.models import Invoice, Notification, Order, TimelineEvent
 from orders.services.cancellation import cancel_order
 from orders.services.fulfilment import deduct_inventory
+from orders.services.invoice import issue_invoice
 from orders.services.notification import announce
+from orders.services.papers import invoice_html
 from orders.services.payment import capture_payment
 from orders.services.personal_data import ask_for_erasure, erase_ended_orders
 from orders.services.placement import place_order
@@ -136,6 +137,7 @@ def test_after_erasure_nothing_of_the_person_is_in_any_table(ada: Visitor) -> No
     cancel_order(cancelled.pk, actor="shopper", reason="my aunt has one already")
     cancelled.refunds.update(status="moved")
     mailed(cancelled)
+    invoice = issue_invoice(order.pk)
     token = order.token
     assert all(tables_that_hold(word) for word in PERSONAL)
 
@@ -150,12 +152,15 @@ def test_after_erasure_nothing_of_the_person_is_in_any_table(ada: Visitor) -> No
     assert (order.total_cents, order.ship_to_country) == (1_000, "DE")
     assert order.payments.get().gateway_reference.startswith("pi_")
     assert order.timeline.filter(kind="erased").count() == 1
+    kept = Invoice.objects.get()
+    assert (kept.number, kept.facts["total_cents"]) == (invoice.number, 1_000)
+    assert "(erased)" in invoice_html(kept)
     assert Visitor().get(f"/orders/{token}/").status == 404
     assert signs_in(Visitor()).status == 422
 
 
 def test_an_order_that_has_not_ended_is_kept_said_so_and_erased_when_it_ends(
-    ada: Visitor, settings: LazySettings
+    ada: Visitor, settings: Settings
 ) -> None:
     order = bought(owner=User.objects.get())
 
@@ -185,7 +190,7 @@ def test_a_wrong_password_erases_nothing(ada: Visitor) -> None:
 
 
 def test_orders_of_another_account_with_the_same_address_are_that_accounts(
-    ada: Visitor, settings: LazySettings
+    ada: Visitor, settings: Settings
 ) -> None:
     with_account(settings, "mallory@example.org")
     theirs = delivered(bought(owner=User.objects.get(account__email="mallory@example.org")))

@@ -73,7 +73,7 @@ def test_the_checkout_fills_itself_in_and_the_order_is_the_accounts(ada: Visitor
     in_cart(ada)
 
     form = ada.get("/checkout/").form("checkout")
-    assert {name: form[name] for name in ADDRESS} == ADDRESS
+    assert {name: form.get(name, "") for name in ADDRESS} == ADDRESS
     card = {"card_number": "4242 4242 4242 4242", "card_expiry": "12/39", "card_cvc": "123"}
     page = ada.post("/checkout/", {**form, **card}, **{"Accept-Language": "de-AT,de;q=0.9"})
 
@@ -103,7 +103,7 @@ def test_another_address_of_the_book_can_be_chosen(ada: Visitor, mallory: Visito
     assert ada.get("/checkout/").form("checkout")["line1"] == BOOK["line1"]
     assert ada.get(f"/checkout/?address={dam.pk}").form("checkout")["line1"] == "Dam 1"
     mallory.buys("MUG-ONE")
-    assert mallory.get(f"/checkout/?address={dam.pk}").form("checkout")["line1"] == ""
+    assert mallory.get(f"/checkout/?address={dam.pk}").form("checkout").get("line1", "") == ""
 
 
 def test_the_checkouts_address_is_kept_when_wanted(ada: Visitor) -> None:

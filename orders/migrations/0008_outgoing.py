@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('orders', '0006_after_sale'),
+        ('orders', '0007_desk'),
     ]
 
     operations = [

@@ -179,6 +179,10 @@ REMIND_BEFORE_SECONDS = env.whole("REMIND_BEFORE_SECONDS", 5 * 60, low=1, high=8
 RETURN_WINDOW_DAYS = env.whole("RETURN_WINDOW_DAYS", 30, low=1, high=730)
 # When an announced return that never arrived is closed.
 RETURN_DAYS = env.whole("RETURN_DAYS", 30, low=1, high=730)
+# From when on the order desk says that somebody should look: a paid order that was not shipped, a
+# bank that has not answered.
+SHIP_WITHIN_HOURS = env.whole("SHIP_WITHIN_HOURS", 48, low=1, high=8_760)
+BANK_PATIENCE_MINUTES = env.whole("BANK_PATIENCE_MINUTES", 30, low=1, high=10_080)
 
 # -- other systems that listen (docs/webhooks.md) -------------------------------
 WEBHOOK_OUT_TIMEOUT_SECONDS = env.number("WEBHOOK_OUT_TIMEOUT_SECONDS", 10, low=0.5, high=60)

@@ -17,7 +17,6 @@ from django.db.models import (
     Count,
     Exists,
     F,
-    Model,
     OuterRef,
     QuerySet,
     Subquery,
@@ -54,9 +53,12 @@ class Rule:
 
 
 def needing_attention(rule_names: Iterable[str] = ()) -> OrderIds:
-    """Ids of the orders that wait for somebody; by all rules when none is named."""
+    """Ids of the orders that wait for somebody; by all rules when none is named. A name that is no
+    rule finds nothing."""
     names = set(rule_names) or set(RULES)
     found = [rule.orders().values_list("about") for rule in RULES.values() if rule.name in names]
+    if not found:
+        return Order.objects.none().values_list("pk")
     return found[0].union(*found[1:]) if len(found) > 1 else found[0]
 
 
@@ -77,6 +79,9 @@ def reasons(order_ids: Iterable[int]) -> dict[int, list[Rule]]:
         order_id: [rule for rule in RULES.values() if rule.name in names]
         for order_id, names in found.items()
     }
+
+
+_NUMBER = BigIntegerField()  # type: ignore[var-annotated]  # a value, not a column
 
 
 def _about(rows: QuerySet[Any], field: str = "order_id") -> OrderIds:
@@ -138,14 +143,32 @@ def _bank_silent() -> OrderIds:
 
 
 def _dead_letter() -> OrderIds:
-    about = Case(
-        # Other subjects have no number behind the colon; CASE keeps them away from the cast.
-        When(subject__regex=r"^order:[0-9]{1,18}$", then=Cast(Substr("subject", 7), _NUMBER)),
+    mail = Notification.objects.filter(pk=OuterRef("number")).values("order_id")
+    letters = DeadLetter.objects.filter(
+        status=DeadLetter.Status.OPEN, subject__regex=r"^(order|notification):[0-9]{1,18}$"
+    )
+    return (
+        letters.annotate(number=_number_in("subject"))
+        .annotate(
+            about=Case(
+                When(subject__startswith="order:", then=F("number")),
+                default=Subquery(mail),
+                output_field=_NUMBER,
+            )
+        )
+        .order_by()
+    )
+
+
+def _number_in(subject: str) -> Case:
+    # Other subjects have no number behind the colon; CASE keeps them away from the cast, whatever
+    # the planner asks first.
+    return Case(
+        When(subject__regex=r"^order:[0-9]{1,18}$", then=Cast(Substr(subject, 7), _NUMBER)),
+        When(subject__regex=r"^notification:[0-9]{1,18}$", then=Cast(Substr(subject, 14), _NUMBER)),
         default=None,
         output_field=_NUMBER,
     )
-    letters = DeadLetter.objects.filter(status=DeadLetter.Status.OPEN, subject__startswith="order:")
-    return letters.annotate(about=about).order_by()
 
 
 def _mail_refused() -> OrderIds:
@@ -180,8 +203,6 @@ def _return_announced() -> OrderIds:
 def _bank_patience() -> timedelta:
     return timedelta(minutes=settings.BANK_PATIENCE_MINUTES)
 
-
-_NUMBER: BigIntegerField[Any, Any] = BigIntegerField()
 
 RULES: dict[str, Rule] = {
     rule.name: rule

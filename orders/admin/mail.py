@@ -5,19 +5,18 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 
 from orders.admin.colours import STATUS_COLOURS
+from orders.admin.found_by_order import FoundByOrder
 from orders.models import Notification
-from tasks.admin_base import ReadOnlyAdmin, badge
+from tasks.admin_base import badge
 
 
 @admin.register(Notification)
-class NotificationAdmin(ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]  # unfold is untyped
+class NotificationAdmin(FoundByOrder, ModelAdmin):  # type: ignore[misc]  # unfold is untyped
     list_display = ["order", "kind", "recipient", "shown_status", "created_at", "sent_at"]
     list_filter = ["kind", "status"]
-    list_select_related = ["order"]
-    search_fields = ["=order__number", "recipient"]
     fields = [
         *("order", "kind", "cause", "recipient", "status", "sent_at", "message_key"),
-        *("subject", "as_html", "as_text"),
+        *("subject", "problem", "as_html", "as_text"),
     ]
     readonly_fields = ["as_html", "as_text"]
 

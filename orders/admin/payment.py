@@ -4,17 +4,16 @@ from django.contrib import admin
 from unfold.admin import ModelAdmin
 
 from orders.admin.colours import STATUS_COLOURS
+from orders.admin.found_by_order import FoundByOrder
 from orders.models import Payment
 from orders.money import format_cents
-from tasks.admin_base import ReadOnlyAdmin, badge
+from tasks.admin_base import badge
 
 
 @admin.register(Payment)
-class PaymentAdmin(ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]  # unfold is untyped
+class PaymentAdmin(FoundByOrder, ModelAdmin):  # type: ignore[misc]  # unfold is untyped
     list_display = ["order", "created_at", "amount", "card", "shown_status", "decline_code"]
     list_filter = ["status", "decline_code", "card_brand"]
-    list_select_related = ["order"]
-    search_fields = ["=order__number", "=gateway_reference", "=card_last4"]
     ordering = ["-id"]
 
     @admin.display(description="amount")

@@ -87,6 +87,17 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
 ]
 
+# Staff by their name in the admin, shoppers by their address in the shop; neither opens the other.
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "shop.accounts.backend.AccountBackend",
+]
+# How long a link in a mail about an account can be used.
+ACCOUNT_LINK_SECONDS = env.whole("ACCOUNT_LINK_SECONDS", 4 * 3_600, low=1, high=7 * 86_400)
+ACCOUNT_MAILS_KEPT_DAYS = env.whole("ACCOUNT_MAILS_KEPT_DAYS", 30, low=1, high=3_650)
+# How many proxies stand before this process and write X-Forwarded-For. 0: none is believed.
+PROXY_COUNT = env.whole("PROXY_COUNT", 0, low=0, high=10)
+
 # -- safety of the pages ------------------------------------------------------
 _HTTPS = SITE_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = _HTTPS
@@ -165,6 +176,10 @@ LOCK_FALLBACK_AFTER_SECONDS = env.number(
 STRIPE_API_KEY = env.text("STRIPE_API_KEY")
 # Empty: the real Stripe. Set: a sandbox that speaks the same protocol.
 STRIPE_API_BASE = env.url("STRIPE_API_BASE", ("http", "https"), "")
+# Of the endpoint /webhooks/payments/ at the provider. Empty: it takes nothing.
+STRIPE_WEBHOOK_SECRET = env.text("STRIPE_WEBHOOK_SECRET", "")
+# A webhook that was signed longer ago is refused: somebody may have kept it to send it again.
+WEBHOOK_TOLERANCE_SECONDS = env.whole("WEBHOOK_TOLERANCE_SECONDS", 300, low=1, high=86_400)
 PAYMENT_TIMEOUT_SECONDS = env.number("PAYMENT_TIMEOUT_SECONDS", 10, low=0.5, high=80)
 # How long a payment operation that failed again and again is left alone before it is probed.
 PAYMENT_BREAKER_OPEN_SECONDS = env.number("PAYMENT_BREAKER_OPEN_SECONDS", 10, low=0.1, high=600)
@@ -223,8 +238,13 @@ TASK_QUEUES = {
     "orders.resume_outgoing": "orders.maintenance",
     "orders.tell_low_stock": "orders.maintenance",
     "orders.send_exports": "orders.maintenance",
+    "orders.handle_webhook": "orders.payment",
+    "shop.send_account_mail": "orders.notification",
+    "shop.resume_account_mails": "orders.maintenance",
+    "orders.erase_ended_orders": "orders.maintenance",
     "orders.expire_holds": "orders.maintenance",
     "orders.resume_stuck_orders": "orders.maintenance",
+    "orders.resume_webhooks": "orders.maintenance",
     "orders.move_refund": "orders.payment",
     "orders.recheck_payment": "orders.payment",
     "orders.remind_of_holds": "orders.maintenance",
@@ -245,6 +265,14 @@ RELAY_CONFIRM_TIMEOUT_SECONDS = env.number("RELAY_CONFIRM_TIMEOUT_SECONDS", 10, 
 # From when on messages that wait in the outbox are an alarm.
 OUTBOX_OLD_SECONDS = env.number("OUTBOX_OLD_SECONDS", 60, low=1, high=86_400)
 DEAD_LETTERS_KEPT_DAYS = env.whole("DEAD_LETTERS_KEPT_DAYS", 90, low=1, high=3_650)
+WEBHOOKS_KEPT_DAYS = env.whole("WEBHOOKS_KEPT_DAYS", 30, low=1, high=3_650)
+# Rows of the application that 'tasks.prune_old_rows' deletes: model, column with the time of their
+# end, days after it.
+RETENTIONS = [("orders.WebhookEvent", "handled_at", WEBHOOKS_KEPT_DAYS)]
+
+# Rows of the application that 'tasks.prune_old_rows' deletes: model, column with the time of their
+# end, days after it.
+RETENTIONS = [("shop.AccountMail", "settled_at", ACCOUNT_MAILS_KEPT_DAYS)]
 
 # -- the event stream (docs/events) -------------------------------------------
 # Empty: no events are written. The URL is checked by tasks.events.checks.
@@ -287,6 +315,9 @@ CELERY_BEAT_SCHEDULE = {
     for name, seconds in {
         "orders.expire_holds": env.number("EXPIRE_EVERY_SECONDS", 15, low=1, high=3_600),
         "orders.resume_stuck_orders": env.number("RESUME_EVERY_SECONDS", 30, low=1, high=3_600),
+        "orders.resume_webhooks": env.number("RESUME_EVERY_SECONDS", 30, low=1, high=3_600),
+        "shop.resume_account_mails": env.number("RESUME_EVERY_SECONDS", 30, low=1, high=3_600),
+        "orders.erase_ended_orders": env.number("ERASE_EVERY_SECONDS", 3_600, low=1, high=86_400),
         "orders.remind_of_holds": env.number("REMIND_EVERY_SECONDS", 30, low=1, high=3_600),
         "orders.lapse_returns": env.number("LAPSE_EVERY_SECONDS", 3_600, low=1, high=86_400),
         "orders.resume_outgoing": env.number("RESUME_OUTGOING_SECONDS", 60, low=1, high=3_600),

@@ -13,11 +13,9 @@ def order_for_desk(order_id: int) -> Order | None:
     return (
         Order.objects.filter(pk=order_id)
         .select_related("customer")
-        .prefetch_related(
-            *("lines__hold", "payments", "refunds__payment", "refunds__lines__line"),
-            *("shipments__lines__line", "returns__lines__line", "returns__refund", "timeline"),
-            Prefetch("notifications", mails),
-        )
+        .prefetch_related("lines__hold", "payments", "refunds__payment", "refunds__lines__line")
+        .prefetch_related("shipments__lines__line", "returns__lines__line", "returns__refund")
+        .prefetch_related("timeline", Prefetch("notifications", mails))
         .first()
     )
 

@@ -19,6 +19,7 @@ from orders.models import (
     Shipment,
     StaffMail,
     WebhookDelivery,
+    WebhookEvent,
 )
 from orders.states import (
     OPEN_REFUNDS,
@@ -49,6 +50,7 @@ METER.declare(
     Kind("mails_sent", "Mails handed over, by kind.", ("kind",)),
     Kind("staff_mails_sent", "Mails to the staff handed over, by kind.", ("kind",)),
     Kind("webhooks_settled", "Webhooks to other systems by what became of them.", ("outcome",)),
+    Kind("webhooks_received", "What the provider told us, by what became of it.", ("outcome",)),
 )
 
 
@@ -110,6 +112,15 @@ def webhook_settled(outcome: str) -> None:
     METER.count_on_commit("webhooks_settled", (outcome,))
 
 
+def webhook_received(outcome: str) -> None:
+    """stored, replayed"""
+    METER.count_on_commit("webhooks_received", (outcome,))
+
+
+def webhook_refused() -> None:
+    METER.count("webhooks_received", ("refused",))
+
+
 def waiting() -> Iterable[Metric]:
     """Every state that is not final: how many wait in it, and the longest wait."""
     orders = Order.objects.order_by()
@@ -144,6 +155,10 @@ def waiting() -> Iterable[Metric]:
         "paid": _waiting(
             orders.filter(status=OrderStatus.PAID, fulfilment=FulfilmentStatus.UNFULFILLED),
             "changed_at",
+        ),
+        "webhook_received": _waiting(
+            WebhookEvent.objects.order_by().filter(status=WebhookEvent.Status.RECEIVED),
+            "received_at",
         ),
         "mail_pending": _waiting(
             Notification.objects.order_by().filter(status=Notification.Status.PENDING), "created_at"

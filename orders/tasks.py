@@ -13,11 +13,13 @@ from orders.services import (
     notification,
     outgoing,
     payment,
+    personal_data,
     refunding,
     returns,
     settlement,
     staff_mail,
     sweeping,
+    webhook_in,
     webhooks_out,
 )
 from tasks.base import platform_task
@@ -56,6 +58,11 @@ def recheck_payment(*, order_id: int, payment_id: int, lease: HeldLease, **_: An
     settlement.recheck_payment(order_id, payment_id, lease)
 
 
+@platform_task(task_names.HANDLE_WEBHOOK, lease_key="webhook:{event_id}")
+def handle_webhook(*, event_id: int, lease: HeldLease, **_: Any) -> None:
+    webhook_in.handle_webhook(event_id)
+
+
 @platform_task(task_names.DEDUCT_INVENTORY, lease_key="order:{order_id}")
 def deduct_inventory(*, order_id: int, lease: HeldLease, **_: Any) -> None:
     fulfilment.deduct_inventory(order_id, lease)
@@ -74,6 +81,11 @@ def expire_holds(*, lease: HeldLease, **_: Any) -> None:
 @platform_task(task_names.RESUME_STUCK_ORDERS, lease_key="sweep:resume_stuck_orders", periodic=True)
 def resume_stuck_orders(*, lease: HeldLease, **_: Any) -> None:
     sweeping.resume_stuck_orders()
+
+
+@platform_task(task_names.ERASE_ENDED_ORDERS, lease_key="sweep:erase_ended_orders", periodic=True)
+def erase_ended_orders(*, lease: HeldLease, **_: Any) -> None:
+    personal_data.erase_ended_orders()
 
 
 @platform_task(task_names.REMIND_OF_HOLDS, lease_key="sweep:remind_of_holds", periodic=True)
@@ -109,3 +121,8 @@ def tell_low_stock(*, lease: HeldLease, **_: Any) -> None:
 @platform_task(task_names.SEND_EXPORTS, lease_key="sweep:send_exports", periodic=True)
 def send_exports(*, lease: HeldLease, **_: Any) -> None:
     exports.send_exports()
+
+
+@platform_task(task_names.RESUME_WEBHOOKS, lease_key="sweep:resume_webhooks", periodic=True)
+def resume_webhooks(*, lease: HeldLease, **_: Any) -> None:
+    webhook_in.resume_webhooks()

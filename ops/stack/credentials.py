@@ -17,6 +17,7 @@ _MAKERS: dict[str, Callable[[], str]] = {
     "flower_cookie": lambda: secrets.token_urlsafe(32),
     "staff": lambda: secrets.token_urlsafe(12),
     "stripe": lambda: f"sk_test_{secrets.token_hex(16)}",
+    "webhooks": lambda: f"whsec_{secrets.token_hex(16)}",
 }
 
 

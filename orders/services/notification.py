@@ -19,7 +19,12 @@ log = structlog.get_logger(__name__)
 
 
 def announce(order: Order, kind: Notification.Kind, *, cause: str = "") -> None:
-    """Owe the shopper a mail, in the caller's transaction. The same cause twice is one mail."""
+    """Owe the shopper a mail, in the caller's transaction. The same cause twice is one mail.
+
+    An erased order has no mailbox any more: nothing is owed then.
+    """
+    if order.erased_at is not None:
+        return
     notification, is_new = Notification.objects.get_or_create(
         order=order,
         kind=kind,

@@ -5,11 +5,12 @@ SKU. A lease's token is compared by the database, so a worker that was paused be
 cannot write over a newer one (lock-and-fence: M. Kleppmann, 'How to do distributed locking', 2016).
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db.models.functions import Now
 
-from orders.models import Order
+from orders.models import Order, StockItem
 from orders.states import OrderStatus, may_become
 from tasks import fencing
 
@@ -61,6 +62,16 @@ def lock_order_fenced(order_id: int, token: int) -> Order:
     """As ``lock_order``, for work under a lease. Raises LeaseLost when a newer one has it."""
     fencing.ensure_fence(Order, order_id, token)
     return Order.objects.get(pk=order_id)
+
+
+def lock_stock(skus: Iterable[str]) -> None:
+    """Keep these SKUs still until the transaction ends, in the order in which all take them.
+
+    For a change of many SKUs whose own order is another one. Those that are not in stock yet are
+    passed over.
+    """
+    rows = StockItem.objects.filter(sku__in=set(skus)).order_by("sku")
+    list(rows.select_for_update(no_key=True).values_list("pk", flat=True))
 
 
 def _refuse_illegal(source: OrderStatus | None, target: OrderStatus | None) -> None:

@@ -16,6 +16,7 @@ from unfold.admin import ModelAdmin
 from orders.admin.bulk_pages import BulkPages
 from orders.admin.colours import STATUS_COLOURS
 from orders.admin.desk_views import DeskPages, signed_in
+from orders.admin.exports import OrderExport
 from orders.admin.order_filters import HasPayment, HasRefund, HasReturn, NeedsAttention
 from orders.admin.order_page import order_page
 from orders.attention import Rule, reasons
@@ -27,7 +28,7 @@ from tasks.admin_base import ReadOnlyAdmin, badge
 
 
 @admin.register(Order)
-class OrderAdmin(DeskPages, BulkPages, ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]  # unfold is untyped
+class OrderAdmin(OrderExport, DeskPages, BulkPages, ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]  # unfold is untyped
     list_display = [
         *("number", "placed", "ship_to_name", "total"),
         *("shown_status", "shown_fulfilment", "attention"),

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from import_export.fields import Field
+from import_export.instance_loaders import BaseInstanceLoader
 from import_export.resources import Resource
 from import_export.results import Result
 
@@ -61,7 +62,12 @@ class StockResource(Resource):  # type: ignore[misc]  # import_export is untyped
 
     class Meta:
         import_id_fields = ("sku",)
+        instance_loader_class = BaseInstanceLoader
         use_transactions = True
+
+    @classmethod
+    def get_display_name(cls) -> str:
+        return "Stock file"
 
     def get_result_class(self) -> type[Result]:
         return _Result

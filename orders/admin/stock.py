@@ -8,6 +8,7 @@ from django.db.models import F, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
@@ -104,14 +105,20 @@ class StockItemAdmin(StockImport, ModelAdmin):  # type: ignore[misc]  # unfold i
         movements = StockMovement.objects.filter(sku=item.sku).select_related("line__order")
         rows = format_html_join(
             "",
-            "<tr><td>{:%Y-%m-%d %H:%M}</td><td>{}</td><td>{:+d}</td><td>{}</td><td>{}</td></tr>",
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
             (
-                (row.at, row.get_kind_display(), row.quantity, row.actor or "worker", _why(row))
+                (
+                    f"{timezone.localtime(row.at):%Y-%m-%d %H:%M}",
+                    row.get_kind_display(),
+                    f"{row.quantity:+d}",
+                    row.actor or "worker",
+                    _why(row),
+                )
                 for row in movements[:_NEWEST_MOVEMENTS]
             ),
         )
         return format_html(
-            '<table class="stock-ledger"><thead><tr><th>when (UTC)</th><th>what</th><th>units</th>'
+            '<table class="stock-ledger"><thead><tr><th>when</th><th>what</th><th>units</th>'
             '<th>who</th><th>why</th></tr></thead><tbody>{}</tbody></table><a href="{}?q={}">'
             "All of them</a>",
             rows,

@@ -7,11 +7,11 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.db.models import Model, QuerySet
+from django.db.models import Model, QuerySet, URLField
 from django.http import HttpRequest
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
-from unfold.widgets import UnfoldAdminCheckboxSelectMultiple
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from orders.gateways.guarded_socket import is_public
 from orders.models import WebhookDelivery, WebhookEndpoint
@@ -35,17 +35,24 @@ class _Manages:
         return request.user.has_perm("orders.manage_endpoints")
 
 
+def _field(column: Any, **options: Any) -> Any:
+    """An address without a scheme is taken to be one of https."""
+    scheme = {"assume_scheme": "https"} if isinstance(column, URLField) else {}
+    return column.formfield(**options, **scheme)
+
+
 class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
     kinds = forms.MultipleChoiceField(
         required=False,
         label="Events",
         help_text="None chosen: all of them, also those of later releases.",
-        widget=UnfoldAdminCheckboxSelectMultiple,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
     )
 
     class Meta:
         model = WebhookEndpoint
         fields = ["url", "kinds", "is_active"]
+        formfield_callback = _field
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -79,6 +86,11 @@ class WebhookEndpointAdmin(_Manages, ModelAdmin):  # type: ignore[misc]  # unfol
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
         told = ["shown_secret", "created_at"] if obj else []
         return ["url", "kinds", "is_active", *told]
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+        if isinstance(db_field, URLField):
+            options["assume_scheme"] = "https"
+        return super().formfield_for_dbfield(db_field, request, **options)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return self.has_manage_permission(request)

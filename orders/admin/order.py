@@ -28,9 +28,7 @@ from tasks.admin_base import ReadOnlyAdmin, badge
 
 
 @admin.register(Order)
-class OrderAdmin(  # type: ignore[misc]  # unfold is untyped
-    DeskPages, BulkPages, ProofPages, ReadOnlyAdmin, ModelAdmin
-):
+class OrderAdmin(DeskPages, BulkPages, ProofPages, ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]  # unfold is untyped
     list_display = [
         *("number", "placed", "ship_to_name", "total"),
         *("shown_status", "shown_fulfilment", "attention"),

@@ -28,7 +28,13 @@ from tasks.admin_base import ReadOnlyAdmin, badge
 
 
 @admin.register(Order)
-class OrderAdmin(DeskPages, BulkPages, ProofPages, ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]  # unfold is untyped
+class OrderAdmin(  # unfold is untyped
+    DeskPages,
+    BulkPages,
+    ProofPages,
+    ReadOnlyAdmin,
+    ModelAdmin,  # type: ignore[misc]
+):
     list_display = [
         *("number", "placed", "ship_to_name", "total"),
         *("shown_status", "shown_fulfilment", "attention"),

@@ -65,6 +65,19 @@ def test_a_json_report_may_be_written_in_another_way(key: str) -> None:
     assert verify(again, key)[0] is Verdict.UNTOUCHED
 
 
+def test_a_name_that_comes_twice_is_refused(key: str) -> None:
+    filed = signed_json(REPORT).replace(b'"about":', b'"about": "another", "about":', 1)
+
+    assert verify(filed, key)[0] is Verdict.UNSIGNED
+
+
+def test_nothing_can_be_put_beside_the_signature(key: str) -> None:
+    _json, _csv, html = filed_forms()
+
+    assert verify(html.replace(b"<!--", b"<p>more</p><!--"), key)[0] is not Verdict.UNTOUCHED
+    assert verify(html.replace(b"-->", b"--><p>more</p>"), key)[0] is not Verdict.UNTOUCHED
+
+
 def test_rows_cannot_be_added_after_the_signature(key: str) -> None:
     _json, csv, html = filed_forms()
 

@@ -19,7 +19,11 @@ def steps(facts: Facts) -> tuple[Step, ...]:
             return received, _paid(facts), _cancelled(facts)
         case OrderStatus.EXPIRED:
             return received, _paid(facts), _expired()
-    return received, _paid(facts), _packed(facts), _mail(facts), _shipped(facts), _delivered(facts)
+    until_mailed = received, _paid(facts), _packed(facts), _mail(facts)
+    if facts.order.status != OrderStatus.PAID:
+        # What comes after the payment is too far away to be of interest.
+        return until_mailed
+    return *until_mailed, _shipped(facts), _delivered(facts)
 
 
 def _paid(facts: Facts) -> Step:

@@ -127,7 +127,7 @@ STATES: list[tuple[Callable[[], Order], str, list[str], set[str]]] = [
     (
         lives.declined,
         "The card was declined. Nothing was charged",
-        ["You can pay with another card", "Try another card", "for 14 more minutes"],
+        ["There is not enough money on this card.", "Try another card", "for 14 more minutes"],
         {"retry-card", "cancel-order"},
     ),
     (
@@ -175,13 +175,13 @@ STATES: list[tuple[Callable[[], Order], str, list[str], set[str]]] = [
     (
         lives.partly_shipped,
         "A part of your order is on its way",
-        ["2 things follow", "1 sent, 1 to follow", "1 × Thing MUG", "JJD01", "with DHL"],
+        ["2 things follow", "1 sent, 1 to follow", "1 × Thing MUG", "JJD01", "Carried by DHL"],
         {"send-back"},
     ),
     (
         lives.shipped,
         "Your order is on its way",
-        ["Your parcel", "2 × Thing MUG", "1 × Thing BOWL", "Follow it: JJD01"],
+        ["All in one parcel", "2 × Thing MUG", "1 × Thing BOWL", "Follow it: JJD01"],
         {"send-back"},
     ),
     (

@@ -52,6 +52,7 @@ _MENU: dict[str, list[tuple[str, str, Any, str]]] = {
             reverse_lazy("admin:orders_notification_changelist"),
             "orders.view_notification",
         ),
+        ("Proof", "verified", reverse_lazy("admin:orders_proof"), "orders.see_proof"),
         (
             "Sales",
             "bar_chart",
@@ -112,7 +113,16 @@ _MENU: dict[str, list[tuple[str, str, Any, str]]] = {
         ),
         ("Locks", "lock", reverse_lazy("admin:tasks_locks"), "tasks.view_lockrelease"),
     ],
-    "People": [("Staff", "group", reverse_lazy("admin:auth_user_changelist"), "auth.view_user")],
+    "People": [
+        ("Accounts", "person", reverse_lazy("admin:shop_account_changelist"), "shop.view_account"),
+        (
+            "Account mails",
+            "forward_to_inbox",
+            reverse_lazy("admin:shop_accountmail_changelist"),
+            "shop.view_accountmail",
+        ),
+        ("Staff", "group", reverse_lazy("admin:auth_user_changelist"), "auth.view_user"),
+    ],
 }
 _COLOURS = {
     "primary": {

@@ -20,6 +20,11 @@ SITE_URL = env.url("SITE_URL", ("http", "https"), "http://127.0.0.1:8000").rstri
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", SITE_URL)
 SHOP_NAME = env.text("SHOP_NAME", "Tidemark")
 CURRENCY = env.text("CURRENCY", "EUR")
+# On invoices and parcels. A comma ends a line.
+SHOP_ADDRESS = env.text("SHOP_ADDRESS", f"{SHOP_NAME}, 1 Quay Street, 28195 Bremen, Germany")
+SHOP_TAX_ID = env.text("SHOP_TAX_ID", "")
+# Prices contain it. 0: none is charged, and invoices say so.
+VAT_PERCENT = env.number("VAT_PERCENT", 19, low=0, high=50)
 FLOWER_URL = env.url("FLOWER_URL", ("http", "https"), "")
 
 # -- the application ----------------------------------------------------------
@@ -68,6 +73,9 @@ TEMPLATES = [
     },
 ]
 LANGUAGE_CODE = "en"
+# What mails and papers are written in. The catalogs are kept by './dev messages'.
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = env.text("TIME_ZONE", "UTC")
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -86,6 +94,17 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
 ]
+
+# Staff by their name in the admin, shoppers by their address in the shop; neither opens the other.
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "shop.accounts.backend.AccountBackend",
+]
+# How long a link in a mail about an account can be used.
+ACCOUNT_LINK_SECONDS = env.whole("ACCOUNT_LINK_SECONDS", 4 * 3_600, low=1, high=7 * 86_400)
+ACCOUNT_MAILS_KEPT_DAYS = env.whole("ACCOUNT_MAILS_KEPT_DAYS", 30, low=1, high=3_650)
+# How many proxies stand before this process and write X-Forwarded-For. 0: none is believed.
+PROXY_COUNT = env.whole("PROXY_COUNT", 0, low=0, high=10)
 
 # -- safety of the pages ------------------------------------------------------
 _HTTPS = SITE_URL.startswith("https://")
@@ -196,6 +215,9 @@ WEBHOOK_OUT_GIVE_UP_SECONDS = env.whole(
 # Private and loopback addresses: an endpoint there could be made to reach what stands behind us.
 WEBHOOK_OUT_PRIVATE = env.flag("WEBHOOK_OUT_PRIVATE")
 
+# Signs the reports of 'manage.py audit' and of the admin. Empty: no report can be filed.
+PROOF_KEY = env.text("PROOF_KEY", "")
+
 # -- mail ---------------------------------------------------------------------
 # Who is told about low stock; empty: nobody.
 STAFF_EMAILS = env.words("STAFF_EMAILS")
@@ -228,6 +250,9 @@ TASK_QUEUES = {
     "orders.tell_low_stock": "orders.maintenance",
     "orders.send_exports": "orders.maintenance",
     "orders.handle_webhook": "orders.payment",
+    "shop.send_account_mail": "orders.notification",
+    "shop.resume_account_mails": "orders.maintenance",
+    "orders.erase_ended_orders": "orders.maintenance",
     "orders.expire_holds": "orders.maintenance",
     "orders.resume_stuck_orders": "orders.maintenance",
     "orders.resume_webhooks": "orders.maintenance",
@@ -255,6 +280,10 @@ WEBHOOKS_KEPT_DAYS = env.whole("WEBHOOKS_KEPT_DAYS", 30, low=1, high=3_650)
 # Rows of the application that 'tasks.prune_old_rows' deletes: model, column with the time of their
 # end, days after it.
 RETENTIONS = [("orders.WebhookEvent", "handled_at", WEBHOOKS_KEPT_DAYS)]
+
+# Rows of the application that 'tasks.prune_old_rows' deletes: model, column with the time of their
+# end, days after it.
+RETENTIONS = [("shop.AccountMail", "settled_at", ACCOUNT_MAILS_KEPT_DAYS)]
 
 # -- the event stream (docs/events) -------------------------------------------
 # Empty: no events are written. The URL is checked by tasks.events.checks.
@@ -298,6 +327,8 @@ CELERY_BEAT_SCHEDULE = {
         "orders.expire_holds": env.number("EXPIRE_EVERY_SECONDS", 15, low=1, high=3_600),
         "orders.resume_stuck_orders": env.number("RESUME_EVERY_SECONDS", 30, low=1, high=3_600),
         "orders.resume_webhooks": env.number("RESUME_EVERY_SECONDS", 30, low=1, high=3_600),
+        "shop.resume_account_mails": env.number("RESUME_EVERY_SECONDS", 30, low=1, high=3_600),
+        "orders.erase_ended_orders": env.number("ERASE_EVERY_SECONDS", 3_600, low=1, high=86_400),
         "orders.remind_of_holds": env.number("REMIND_EVERY_SECONDS", 30, low=1, high=3_600),
         "orders.lapse_returns": env.number("LAPSE_EVERY_SECONDS", 3_600, low=1, high=86_400),
         "orders.resume_outgoing": env.number("RESUME_OUTGOING_SECONDS", 60, low=1, high=3_600),

@@ -81,12 +81,13 @@ def reasons(order_ids: Iterable[int]) -> dict[int, list[Rule]]:
     }
 
 
-_NUMBER = BigIntegerField()  # type: ignore[var-annotated]  # a value, not a column
+_NUMBER = BigIntegerField()
 
 
 def _about(rows: QuerySet[Any], field: str = "order_id") -> OrderIds:
     # Without the model's own ordering, which has no place in a part of a union.
-    return rows.annotate(about=F(field)).order_by()
+    found: OrderIds = rows.annotate(about=F(field)).order_by()
+    return found
 
 
 def _older_than(rows: QuerySet[Any], column: str, age: timedelta) -> QuerySet[Any]:

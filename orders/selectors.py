@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.db.models import QuerySet
+
+from orders.emails import with_email
 from orders.models import Order, StockItem
 from orders.states import OrderStatus, PaymentStatus, RefundStatus
 
@@ -51,6 +54,21 @@ def money(order: Order) -> Money:
 
 def order_by_key(idempotency_key: UUID) -> Order | None:
     return Order.objects.filter(idempotency_key=idempotency_key).first()
+
+
+def orders_of_email(email: str) -> QuerySet[Order]:
+    """Orders that were placed with this address, however it was spelt; the newest first."""
+    return with_email(Order.objects.all(), email).order_by("-id")
+
+
+def orders_of_customer(customer_id: int) -> QuerySet[Order]:
+    """Orders that the account of this user lists; the newest first."""
+    return Order.objects.filter(customer=customer_id).order_by("-id")
+
+
+def guest_orders(email: str) -> QuerySet[Order]:
+    """Orders of this address that no account lists."""
+    return orders_of_email(email).filter(customer=None, erased_at=None)
 
 
 def available(skus: Iterable[str]) -> dict[str, int]:

@@ -13,6 +13,7 @@ from orders.services import (
     notification,
     outgoing,
     payment,
+    personal_data,
     refunding,
     returns,
     settlement,
@@ -80,6 +81,11 @@ def expire_holds(*, lease: HeldLease, **_: Any) -> None:
 @platform_task(task_names.RESUME_STUCK_ORDERS, lease_key="sweep:resume_stuck_orders", periodic=True)
 def resume_stuck_orders(*, lease: HeldLease, **_: Any) -> None:
     sweeping.resume_stuck_orders()
+
+
+@platform_task(task_names.ERASE_ENDED_ORDERS, lease_key="sweep:erase_ended_orders", periodic=True)
+def erase_ended_orders(*, lease: HeldLease, **_: Any) -> None:
+    personal_data.erase_ended_orders()
 
 
 @platform_task(task_names.REMIND_OF_HOLDS, lease_key="sweep:remind_of_holds", periodic=True)

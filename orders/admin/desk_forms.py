@@ -139,21 +139,22 @@ class AnnounceReturnForm(LinesForm):
         return line.returnable
 
 
+def _refunded(choices: list[tuple[str, str]]) -> forms.ChoiceField:
+    return forms.ChoiceField(
+        label="What is refunded?",
+        initial=choices[0][0],
+        choices=choices,
+        error_messages={"required": "Choose what is refunded."},
+        widget=UnfoldAdminRadioSelectWidget,
+    )
+
+
 class ReceiveReturnForm(DeskForm):
     """What came of a return, in which shape, and what is refunded for it."""
 
     PRICE, AMOUNT, NOTHING = "price", "amount", "nothing"
-    what = forms.ChoiceField(
-        label="What is refunded?",
-        initial=PRICE,
-        choices=[
-            (PRICE, "the price of what came"),
-            (AMOUNT, "the amount below"),
-            (NOTHING, "nothing"),
-        ],
-        error_messages={"required": "Choose what is refunded."},
-        widget=UnfoldAdminRadioSelectWidget,
-    )
+    WITHOUT_AMOUNT = [(PRICE, "the price of what came"), (NOTHING, "nothing")]
+    what = _refunded([*WITHOUT_AMOUNT, (AMOUNT, "the amount below")])
     amount = amount("Amount", "Only for a refund of another amount than the price.")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -161,8 +162,7 @@ class ReceiveReturnForm(DeskForm):
         if not self.user.has_perm("orders.refund_order"):
             # Whoever may receive may give back the price, not an amount of their own choice.
             del self.fields["amount"]
-            choices = type(self).base_fields["what"].choices
-            self.fields["what"].choices = [one for one in choices if one[0] != self.AMOUNT]
+            self.fields["what"] = _refunded(self.WITHOUT_AMOUNT)
         for item in self._items():
             for part in ("received", "restocked"):
                 self.fields[f"{part}__{item.line_id}"] = whole_number(

@@ -18,6 +18,7 @@ from orders.admin.colours import STATUS_COLOURS
 from orders.admin.desk_views import DeskPages, signed_in
 from orders.admin.order_filters import HasPayment, HasRefund, HasReturn, NeedsAttention
 from orders.admin.order_page import order_page
+from orders.admin.proof import ProofPages
 from orders.attention import Rule, reasons
 from orders.desk import order_for_desk
 from orders.models import Order
@@ -27,7 +28,13 @@ from tasks.admin_base import ReadOnlyAdmin, badge
 
 
 @admin.register(Order)
-class OrderAdmin(DeskPages, BulkPages, ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]  # unfold is untyped
+class OrderAdmin(  # unfold is untyped
+    DeskPages,
+    BulkPages,
+    ProofPages,
+    ReadOnlyAdmin,
+    ModelAdmin,  # type: ignore[misc]
+):
     list_display = [
         *("number", "placed", "ship_to_name", "total"),
         *("shown_status", "shown_fulfilment", "attention"),

@@ -7,7 +7,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
 
 from orders.states import CLOSED_ORDERS, FulfilmentStatus, LineUnits, OrderStatus
 from tasks.fencing import FencedModel
@@ -69,6 +69,12 @@ class Order(FencedModel, SweptModel):
     paid_at = models.DateTimeField(null=True, blank=True, editable=False)
     packed_at = models.DateTimeField(null=True, blank=True, editable=False)
     cancelled_at = models.DateTimeField(null=True, blank=True, editable=False)
+    erase_asked_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="When its shopper asked for erasure; it happens once the order has ended.",
+    )
     erased_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="When its personal data was erased."
     )
@@ -98,6 +104,13 @@ class Order(FencedModel, SweptModel):
                 name="order_unfinished",
             ),
             models.Index(fields=["email"], name="order_email"),
+            # An address is one mailbox however it is spelt.
+            models.Index(Lower("email"), name="order_email_any_case"),
+            models.Index(
+                fields=["erase_asked_at"],
+                condition=Q(erase_asked_at__isnull=False, erased_at=None),
+                name="order_to_erase",
+            ),
             models.Index(fields=["-placed_at"], name="order_newest"),
             GinIndex(SearchVector("ship_to_name", config="simple"), name="order_name_words"),
         ]

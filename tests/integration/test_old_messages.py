@@ -38,6 +38,8 @@ from orders.services.returns import announce_return
 from orders.services.shipping import ship_lines
 from orders.services.webhook_in import receive_webhook
 from orders.states import FulfilmentStatus, OrderStatus, PaymentStatus, RefundStatus, ReturnStatus
+from shop.accounts.mail import owe_mail
+from shop.models import AccountMail
 from tasks import topology
 from tasks.delivery import HEADER
 from tasks.models import DeadLetter, OutboxMessage
@@ -67,6 +69,7 @@ MARKS: dict[str, Callable[[Order], object]] = {
     "4848": lambda order: newest(order.webhook_deliveries.all()),
     "4949": lambda _order: newest(StaffMail.objects.all()),
     "4747": lambda _: newest(WebhookEvent.objects.all()),
+    "4545": lambda _order: newest(AccountMail.objects.all()),
     "FIRST_ENQUEUED_AT": lambda _order: timezone.now().isoformat(),
 }
 
@@ -232,6 +235,27 @@ def forgotten_webhook() -> Order:
     return order
 
 
+def order_to_erase() -> Order:
+    order = declined_order()
+    Order.objects.filter(pk=order.pk).update(
+        status=OrderStatus.EXPIRED, erase_asked_at=Now() - timedelta(hours=1)
+    )
+    order.notifications.update(status=Notification.Status.SENT)
+    return order
+
+
+def owed_account_mail() -> Order:
+    owe_mail(AccountMail.Kind.SIGN_UP, "ada@example.org", language="en")
+    return placed()
+
+
+def stuck_account_mail() -> Order:
+    order = owed_account_mail()
+    AccountMail.objects.update(created_at=Now() - timedelta(hours=1))
+    OutboxMessage.objects.all().delete()
+    return order
+
+
 def has(status: OrderStatus) -> Callable[[Order], bool]:
     return lambda order: Order.objects.filter(pk=order.pk, status=status).exists()
 
@@ -289,6 +313,18 @@ def is_announced_again(_: Order) -> bool:
     return OutboxMessage.objects.filter(subject=f"webhook:{pk}").exists()
 
 
+def is_erased(order: Order) -> bool:
+    return Order.objects.filter(pk=order.pk, email="", erased_at__isnull=False).exists()
+
+
+def account_mail_is_sent(_order: Order) -> bool:
+    return AccountMail.objects.latest("pk").status == AccountMail.Status.SENT
+
+
+def account_mail_is_enqueued(_order: Order) -> bool:
+    return OutboxMessage.objects.filter(task="shop.send_account_mail").exists()
+
+
 def is_kept(order: Order) -> bool:
     """Whose task has nothing to do with it."""
     return Order.objects.filter(pk=order.pk).exists()
@@ -298,6 +334,7 @@ CASES: dict[str, tuple[Callable[[], Order], Callable[[Order], bool]]] = {
     "orders.capture_payment": (placed_order, has(OrderStatus.PAID)),
     "orders.deduct_inventory": (paid_order, is_packed),
     "orders.send_notification": (packed_order, is_mailed),
+    "orders.erase_ended_orders": (order_to_erase, is_erased),
     "orders.expire_holds": (declined_order, has(OrderStatus.EXPIRED)),
     "orders.handle_webhook": (announced_order, is_asked_about),
     "orders.lapse_returns": (forgotten_return, is_lapsed),
@@ -311,6 +348,8 @@ CASES: dict[str, tuple[Callable[[], Order], Callable[[Order], bool]]] = {
     "orders.send_staff_mail": (staff_mail_order, staff_is_mailed),
     "orders.tell_low_stock": (low_order, staff_is_told),
     "orders.resume_webhooks": (forgotten_webhook, is_announced_again),
+    "shop.resume_account_mails": (stuck_account_mail, account_mail_is_enqueued),
+    "shop.send_account_mail": (owed_account_mail, account_mail_is_sent),
     "tasks.collect_dead_letters": (placed_order, is_kept),
     "tasks.prune_old_rows": (placed_order, is_kept),
     "tasks.watch_outbox": (placed_order, is_kept),

@@ -91,10 +91,7 @@ def _refund_words(facts: Facts, refund: Refund) -> tuple[str, str, StepState]:
         case RefundStatus.MOVED:
             return "Sent back", f"It went to {card}. {BANK_DAYS}", "done"
         case RefundStatus.REFUSED:
-            words = (
-                f"The bank did not put it on {card}. The money is not lost: we have seen this and "
-                f"write to {facts.order.email} to find another way."
-            )
+            words = f"The bank did not put it on {card}. The money is not lost. {facts.another_way}"
             return "Refused by the bank", words, "failed"
         case RefundStatus.UNKNOWN if refund.gateway_reference:
             return "On its way", f"The bank is moving it to {card}.", "current"

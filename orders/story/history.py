@@ -25,6 +25,7 @@ _WORDS = {
     "return_withdrawn": "The return was called off.",
     "return_lapsed": "The return did not reach us in time.",
     "return_received": "Your return reached us.",
+    "erased": "Your personal data was erased.",
 }
 _AS_WRITTEN = {"paid", "payment_cancelled", "refunded"}
 _BY_SHOPPER = {

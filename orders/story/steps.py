@@ -60,7 +60,7 @@ def _packed(facts: Facts) -> Step:
 def _mail(facts: Facts) -> Step:
     order, mail = facts.order, facts.confirmation
     if mail is not None and facts.mailed:
-        words = f"A confirmation went to {mail.recipient}."
+        words = f"A confirmation went to {mail.recipient or 'you'}."
         return Step("mail", "You have mail", words, "done", mail.sent_at)
     if mail is not None and facts.mail_refused:
         words = (

@@ -52,6 +52,7 @@ _MENU: dict[str, list[tuple[str, str, Any, str]]] = {
             reverse_lazy("admin:orders_notification_changelist"),
             "orders.view_notification",
         ),
+        ("Proof", "verified", reverse_lazy("admin:orders_proof"), "orders.see_proof"),
         (
             "Sales",
             "bar_chart",

@@ -20,6 +20,11 @@ SITE_URL = env.url("SITE_URL", ("http", "https"), "http://127.0.0.1:8000").rstri
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", SITE_URL)
 SHOP_NAME = env.text("SHOP_NAME", "Tidemark")
 CURRENCY = env.text("CURRENCY", "EUR")
+# On invoices and parcels. A comma ends a line.
+SHOP_ADDRESS = env.text("SHOP_ADDRESS", f"{SHOP_NAME}, 1 Quay Street, 28195 Bremen, Germany")
+SHOP_TAX_ID = env.text("SHOP_TAX_ID", "")
+# Prices contain it. 0: none is charged, and invoices say so.
+VAT_PERCENT = env.number("VAT_PERCENT", 19, low=0, high=50)
 FLOWER_URL = env.url("FLOWER_URL", ("http", "https"), "")
 
 # -- the application ----------------------------------------------------------
@@ -68,6 +73,9 @@ TEMPLATES = [
     },
 ]
 LANGUAGE_CODE = "en"
+# What mails and papers are written in. The catalogs are kept by './dev messages'.
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = env.text("TIME_ZONE", "UTC")
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -206,6 +214,9 @@ WEBHOOK_OUT_GIVE_UP_SECONDS = env.whole(
 )
 # Private and loopback addresses: an endpoint there could be made to reach what stands behind us.
 WEBHOOK_OUT_PRIVATE = env.flag("WEBHOOK_OUT_PRIVATE")
+
+# Signs the reports of 'manage.py audit' and of the admin. Empty: no report can be filed.
+PROOF_KEY = env.text("PROOF_KEY", "")
 
 # -- mail ---------------------------------------------------------------------
 # Who is told about low stock; empty: nobody.

@@ -48,6 +48,7 @@ METER.declare(
     Kind("parcels", "Parcels by what happened to them.", ("event",)),
     Kind("returns_received", "Returns that arrived."),
     Kind("mails_sent", "Mails handed over, by kind.", ("kind",)),
+    Kind("mails_refused", "Mails refused for good or bounced, by kind.", ("kind",)),
     Kind("staff_mails_sent", "Mails to the staff handed over, by kind.", ("kind",)),
     Kind("webhooks_settled", "Webhooks to other systems by what became of them.", ("outcome",)),
     Kind("webhooks_received", "What the provider told us, by what became of it.", ("outcome",)),
@@ -102,6 +103,10 @@ def resumed(task: str) -> None:
 
 def mail_sent(kind: str) -> None:
     METER.count_on_commit("mails_sent", (kind,))
+
+
+def mail_refused(kind: str) -> None:
+    METER.count_on_commit("mails_refused", (kind,))
 
 
 def staff_mail_sent(kind: str) -> None:

@@ -17,7 +17,7 @@ from import_export.resources import Resource
 from import_export.results import Result
 
 from orders.errors import Busy, NotCorrectable
-from orders.locks import lock_stock
+from orders.locks import lock_shelves
 from orders.models import StockItem, StockMovement
 from orders.services.shelf import correct_stock, receive_stock, write_off
 from orders.services.timeline import staff_actor
@@ -87,7 +87,7 @@ class StockResource(Resource):  # type: ignore[misc]  # import_export is untyped
         skus = {str(sku or "").strip() for sku in dataset["sku"]}
         if not kwargs.get("dry_run"):
             # Before the first row is done, so that two imports and the orders never cross.
-            lock_stock(skus)
+            lock_shelves(skus)
         self._digest = file_digest(dataset)
         self._shelves: dict[str, Shelf] = {
             item.sku: Shelf(item.on_hand, item.held)

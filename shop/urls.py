@@ -3,7 +3,7 @@
 from django.urls import include, path
 
 from shop.accounts import urls as accounts
-from shop.views import cart, catalogue, checkout, order, order_cancel, order_return
+from shop.views import cart, catalogue, checkout, order, order_cancel, order_return, papers
 
 app_name = "shop"
 
@@ -22,6 +22,8 @@ urlpatterns = [
     path("orders/<slug:token>/progress/", order.progress, name="order-progress"),
     path("orders/<slug:token>/hold/", order.hold, name="order-hold"),
     path("orders/<slug:token>/card/", order.retry_card, name="order-card"),
+    path("orders/<slug:token>/invoice/", papers.invoice, name="order-invoice"),
+    path("orders/<slug:token>/invoice.pdf", papers.invoice_pdf, name="order-invoice-pdf"),
     path("orders/<slug:token>/other-card/", order.leave_bank, name="order-leave-bank"),
     path("orders/<slug:token>/cancel/", order_cancel.cancel, name="order-cancel"),
     path("orders/<slug:token>/return/", order_return.announce, name="order-return"),

@@ -43,6 +43,7 @@ def _site(layout: Layout, ports: Mapping[str, int], secrets: Mapping[str, str]) 
     return {
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "SECRET_KEY": secrets["secret_key"],
+        "PROOF_KEY": secrets["proof"],
         "ALLOWED_HOSTS": f"{LOOPBACK},localhost",
         "SITE_URL": http(ports["web"]),
         "CSRF_TRUSTED_ORIGINS": http(ports["web"]),

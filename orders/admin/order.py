@@ -19,6 +19,8 @@ from orders.admin.desk_views import DeskPages, signed_in
 from orders.admin.exports import OrderExport
 from orders.admin.order_filters import HasPayment, HasRefund, HasReturn, NeedsAttention
 from orders.admin.order_page import order_page
+from orders.admin.paper_views import PaperPages
+from orders.admin.proof import ProofPages
 from orders.attention import Rule, reasons
 from orders.desk import order_for_desk
 from orders.models import Order
@@ -28,7 +30,15 @@ from tasks.admin_base import ReadOnlyAdmin, badge
 
 
 @admin.register(Order)
-class OrderAdmin(OrderExport, DeskPages, BulkPages, ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]  # unfold is untyped
+class OrderAdmin(  # unfold is untyped
+    OrderExport,
+    DeskPages,
+    PaperPages,
+    BulkPages,
+    ProofPages,
+    ReadOnlyAdmin,
+    ModelAdmin,  # type: ignore[misc]
+):
     list_display = [
         *("number", "placed", "ship_to_name", "total"),
         *("shown_status", "shown_fulfilment", "attention"),
@@ -42,10 +52,10 @@ class OrderAdmin(OrderExport, DeskPages, BulkPages, ReadOnlyAdmin, ModelAdmin): 
     search_help_text = "Number, mail address, name, SKU, last four digits of the card"
     list_per_page = 50
     show_full_result_count = False
-    actions = ["ship", "cancel", "refund_overpaid"]
+    actions = ["ship", "resend_last", "refund_overpaid", "cancel"]
 
     def get_urls(self) -> list[URLPattern]:
-        return [*self.desk_urls(), *super().get_urls()]
+        return [*self.desk_urls(), *self.paper_urls(), *super().get_urls()]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Order], search_term: str

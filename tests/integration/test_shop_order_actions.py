@@ -1,9 +1,12 @@
 """What a shopper does on the order's page: cancel, send back, go to the bank and come back."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from django.db import connection
 from pytest_django import Settings
 
 from orders.models import Order, OrderLine, Refund, Return
@@ -173,8 +176,8 @@ def test_what_was_never_sent_cannot_come_back(alice: Visitor) -> None:
     order = lives.confirmed()
     assert alice.get(at(order, "return/")).location == at(order)
     sent = {"form_key": "6f1b4c2e-0f0d-4c55-9c6c-0d6b1b0a7d11"}
-    assert alice.post(at(order, "return/"), sent).status == 403  # no page, no CSRF token
-    alice.get(at(order))
+    assert alice.post(at(order, "return/"), sent).status == 403  # no form was seen, no CSRF token
+    alice.get(at(order, "cancel/"))
     assert alice.post(at(order, "return/"), sent).status == 409
     assert not Return.objects.exists()
 
@@ -271,7 +274,7 @@ def test_without_the_secret_nothing_is_shown_and_nothing_done(alice: Visitor) ->
     announced = lives.announced()
     mallory = Visitor()
     other = lives.confirmed()
-    mallory.get(at(other))
+    mallory.get(at(other, "cancel/"))
     for path in ("", "progress/", "hold/", "cancel/", "return/"):
         assert mallory.get(f"/orders/forged/{path}").status == 404
     for path in ("card/", "other-card/", "cancel/", "return/"):
@@ -295,3 +298,45 @@ def test_no_page_of_an_order_is_kept_by_anybody(alice: Visitor) -> None:
         answer = alice.get(at(order, path)).response
         assert "no-store" in answer["Cache-Control"]
         assert "noindex" in answer["X-Robots-Tag"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_busy_order_is_left_as_it_is_and_says_so(alice: Visitor) -> None:
+    order = lives.confirmed()
+    delivered = lives.announced().order
+    cancelling = alice.get(at(order, "cancel/")).form("cancel")
+    returning = return_form(alice, delivered, BOWL=1)
+    withdrawing = at(delivered, f"return/{Return.objects.get().pk}/withdraw/")
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = 100")
+    with somebody_else_at_work_on(order, delivered):
+        pages = [
+            alice.post(at(order, "cancel/"), cancelling),
+            alice.post(at(delivered, "return/"), returning),
+            alice.post(withdrawing, {}),
+        ]
+    with connection.cursor() as cursor:
+        cursor.execute("RESET lock_timeout")
+    assert [page.status for page in pages] == [503] * 3
+    assert all(page.root.xpath("//*[@role='alert']") for page in pages)
+    assert pages[0].form("cancel")["promise"] == cancelling["promise"]
+    assert pages[1].form("return") == returning | {
+        "csrfmiddlewaretoken": pages[1].form("return")["csrfmiddlewaretoken"]
+    }
+    assert status_of(order) == OrderStatus.PAID
+    assert Return.objects.get().status == ReturnStatus.ANNOUNCED
+
+
+@contextmanager
+def somebody_else_at_work_on(*orders: Order) -> Iterator[None]:
+    """Another connection holds the rows of these orders."""
+    other = connection.copy()
+    try:
+        other.set_autocommit(False)
+        with other.cursor() as cursor:
+            ids = [order.pk for order in orders]
+            cursor.execute("SELECT 1 FROM orders_order WHERE id = ANY(%s) FOR UPDATE", [ids])
+        yield
+    finally:
+        other.rollback()
+        other.close()

@@ -229,7 +229,7 @@ STATES: list[tuple[Callable[[], Order], str, list[str], set[str]]] = [
     (
         refund_pending,
         "Your order has arrived",
-        ["On its way", "The bank is moving it to Visa ·· 4242"],
+        ["On its way", "The bank is moving it to Sandbox"],
         {"send-back"},
     ),
     (

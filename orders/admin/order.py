@@ -16,6 +16,7 @@ from unfold.admin import ModelAdmin
 from orders.admin.bulk_pages import BulkPages
 from orders.admin.colours import STATUS_COLOURS
 from orders.admin.desk_views import DeskPages, signed_in
+from orders.admin.exports import OrderExport
 from orders.admin.order_filters import HasPayment, HasRefund, HasReturn, NeedsAttention
 from orders.admin.order_page import order_page
 from orders.admin.paper_views import PaperPages
@@ -30,6 +31,7 @@ from tasks.admin_base import ReadOnlyAdmin, badge
 
 @admin.register(Order)
 class OrderAdmin(  # unfold is untyped
+    OrderExport,
     DeskPages,
     PaperPages,
     BulkPages,

@@ -3,7 +3,6 @@
 import hashlib
 from uuid import uuid4
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
@@ -13,6 +12,7 @@ from django.views.decorators.cache import cache_control
 from orders import selectors
 from orders.models import Order
 from orders.services.cards import test_cards
+from orders.services.shop_address import shop_address
 from orders.story.hold import time_left
 from orders.story.parts import Story
 from orders.story.telling import tell
@@ -79,7 +79,7 @@ def _context(order: Order, story: Story, form: CardForm) -> dict[str, object]:
         "retry_key": uuid4(),
         "test_cards": test_cards() if story.offers.card else (),
         "invoice_url": _invoice_url(order),
-        "return_address": getattr(settings, "SHOP_ADDRESS", ""),
+        "return_address": "\n".join(shop_address()),
         **hold_context(order, story),
     }
 

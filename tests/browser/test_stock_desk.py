@@ -5,20 +5,12 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.test_buying import DESK, FLAGS, PHONE, open_tab
+from tests.browser.person import DESK, PHONE, open_tab, overflow
 from tests.system.shop_floor import ShopFloor
 
 pytestmark = [pytest.mark.stack, pytest.mark.browser]
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: Path) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=str(chromium), args=FLAGS)
-        yield started
-        started.close()
 
 
 @pytest.fixture
@@ -167,5 +159,4 @@ def test_no_page_of_the_stock_is_wider_than_its_screen(
         *("/admin/orders/webhookendpoint/add/", "/admin/orders/exportschedule/add/"),
     ):
         page.goto(path)
-        overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-        assert overflow <= 0, f"{path} is {overflow} px too wide"
+        assert overflow(page) <= 0, f"{path} is {overflow(page)} px too wide"

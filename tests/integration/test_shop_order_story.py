@@ -170,7 +170,7 @@ STATES: list[tuple[Callable[[], Order], str, list[str], set[str]]] = [
     ),
     (
         mail_refused,
-        "Paid and packed",
+        "Paid and packed. But our mail did not reach you",
         ["alice@example.com refused our mail", "Keep the address of this page"],
         {"cancel-order"},
     ),

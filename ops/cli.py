@@ -38,6 +38,12 @@ def _crash(argv: list[str]) -> int:
     return run.main(argv)
 
 
+def _docs(argv: list[str]) -> int:
+    from ops import docs_states  # noqa: PLC0415 - brings in the application's states
+
+    return docs_states.main(argv)
+
+
 def _help(_: list[str]) -> int:
     print(help_text())
     return 0
@@ -56,6 +62,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], int], str]] = {
         _check_locks,
         "the locks under random faults, at length: --schedules N, --cycles N",
     ),
+    "docs": (_docs, "draw docs/states.md from the tables of states: ./dev docs [--check]"),
     "crash": (_crash, "kill -9 while messages flow, then count: --runs N, --messages N"),
     "audit": (commands.audit, "compare orders, stock, payments and mails of the running stack"),
     "manage": (commands.manage, "any manage.py command in the running stack: ./dev manage shell"),

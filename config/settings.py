@@ -171,6 +171,13 @@ PAYMENT_BREAKER_OPEN_SECONDS = env.number("PAYMENT_BREAKER_OPEN_SECONDS", 10, lo
 HOLD_SECONDS = env.whole("HOLD_SECONDS", 15 * 60, low=1, high=7 * 86_400)
 STUCK_AFTER_SECONDS = env.whole("STUCK_AFTER_SECONDS", 120, low=1, high=86_400)
 
+# How long before the end of a hold its shopper is reminded.
+REMIND_BEFORE_SECONDS = env.whole("REMIND_BEFORE_SECONDS", 5 * 60, low=1, high=86_400)
+# How long after a parcel was sent its things may be announced as coming back.
+RETURN_WINDOW_DAYS = env.whole("RETURN_WINDOW_DAYS", 30, low=1, high=730)
+# When an announced return that never arrived is closed.
+RETURN_DAYS = env.whole("RETURN_DAYS", 30, low=1, high=730)
+
 # -- mail ---------------------------------------------------------------------
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"{SHOP_NAME} <orders@localhost>")
 # The right-hand side of every Message-ID: stable, whatever host sends.
@@ -197,6 +204,10 @@ TASK_QUEUES = {
     "orders.send_notification": "orders.notification",
     "orders.expire_holds": "orders.maintenance",
     "orders.resume_stuck_orders": "orders.maintenance",
+    "orders.move_refund": "orders.payment",
+    "orders.recheck_payment": "orders.payment",
+    "orders.remind_of_holds": "orders.maintenance",
+    "orders.lapse_returns": "orders.maintenance",
     "tasks.collect_dead_letters": "orders.maintenance",
     "tasks.watch_outbox": "orders.maintenance",
     "tasks.prune_old_rows": "orders.maintenance",
@@ -255,6 +266,8 @@ CELERY_BEAT_SCHEDULE = {
     for name, seconds in {
         "orders.expire_holds": env.number("EXPIRE_EVERY_SECONDS", 15, low=1, high=3_600),
         "orders.resume_stuck_orders": env.number("RESUME_EVERY_SECONDS", 30, low=1, high=3_600),
+        "orders.remind_of_holds": env.number("REMIND_EVERY_SECONDS", 30, low=1, high=3_600),
+        "orders.lapse_returns": env.number("LAPSE_EVERY_SECONDS", 3_600, low=1, high=86_400),
         "tasks.collect_dead_letters": env.number("COLLECT_EVERY_SECONDS", 15, low=1, high=3_600),
         "tasks.watch_outbox": env.number("WATCH_EVERY_SECONDS", 15, low=1, high=3_600),
         "tasks.prune_old_rows": env.number("PRUNE_EVERY_SECONDS", 3_600, low=1, high=86_400),

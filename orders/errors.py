@@ -46,5 +46,25 @@ class NotPayable(OrderError):
     """The order is not waiting for a card: it is paid, being paid, or its stock hold has ended."""
 
 
+class NotCancellable(OrderError):
+    """The order cannot be cancelled (any more). Nothing was changed."""
+
+
+class NotRefundable(OrderError):
+    """More was asked for than can be given back, or nothing was taken. Nothing was changed."""
+
+
+class NotShippable(OrderError):
+    """The units are not there to be shipped. Nothing was changed."""
+
+
+class NotReturnable(OrderError):
+    """The units cannot come back in this way. Nothing was changed."""
+
+
+class NotCorrectable(OrderError):
+    """The shelf cannot be changed in this way. Nothing was changed."""
+
+
 class Busy(OrderError):
     """The database could not be had in time. Nothing was changed; the request may be sent again."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
-from orders.models import Notification, Order, Payment
+from orders.models import Notification, Order, Payment, Refund, Return, ReturnLine, Shipment
 from tasks.events.emit import emit
 
 
@@ -34,6 +34,48 @@ def payment_retried(order: Order, payment: Payment) -> None:
 
 def payment_unknown(order: Order, payment: Payment) -> None:
     _tell("payment.unknown", order, payment_id=payment.pk)
+
+
+def payment_action_required(order: Order, payment: Payment) -> None:
+    _tell("payment.action_required", order, payment_id=payment.pk)
+
+
+def payment_late(order: Order, payment: Payment, *, kept: bool) -> None:
+    """``kept``: the order was revived; otherwise the money goes back."""
+    _tell("payment.late", order, payment_id=payment.pk, kept=kept)
+
+
+def order_cancelled(order: Order) -> None:
+    _tell("order.cancelled", order, lines=_units(order))
+
+
+def shipment_shipped(shipment: Shipment) -> None:
+    _tell(
+        "shipment.shipped",
+        shipment.order,
+        shipment_id=shipment.pk,
+        carrier=shipment.carrier,
+        lines=_items(shipment),
+    )
+
+
+def shipment_delivered(shipment: Shipment) -> None:
+    _tell("shipment.delivered", shipment.order, shipment_id=shipment.pk)
+
+
+def refund_moved(refund: Refund) -> None:
+    _tell(
+        "refund.moved",
+        refund.order,
+        refund_id=refund.pk,
+        payment_id=refund.payment_id,
+        amount_cents=refund.amount_cents,
+        currency=refund.currency,
+    )
+
+
+def return_received(returned: Return) -> None:
+    _tell("return.received", returned.order, return_id=returned.pk, lines=_items(returned))
 
 
 def stock_deducted(order: Order) -> None:
@@ -69,6 +111,18 @@ def _money(order: Order) -> dict[str, Any]:
 
 def _units(order: Order) -> list[dict[str, Any]]:
     return [{"sku": line.sku, "quantity": line.quantity} for line in _lines(order)]
+
+
+def _items(parcel: Shipment | Return) -> list[dict[str, Any]]:
+    if not settings.EVENT_SINK_URL:
+        return []
+    return [
+        {
+            "sku": item.line.sku,
+            "quantity": item.received if isinstance(item, ReturnLine) else item.quantity,
+        }
+        for item in parcel.lines.select_related("line")
+    ]
 
 
 def _lines(order: Order) -> list[Any]:

@@ -47,6 +47,22 @@ def move_order(
     return rows.update(status=target, changed_at=Now()) == 1
 
 
+def lock_order(order_id: int) -> Order:
+    """The order, and everything about it kept still until the transaction ends.
+
+    For what happens to an order outside a lease: whoever changes its payments, refunds, parcels or
+    returns holds this row. Rows that only point at it may still be written. Raises
+    Order.DoesNotExist, and OperationalError when the row cannot be had within ``lock_timeout``.
+    """
+    return Order.objects.select_for_update(no_key=True).get(pk=order_id)
+
+
+def lock_order_fenced(order_id: int, token: int) -> Order:
+    """As ``lock_order``, for work under a lease. Raises LeaseLost when a newer one has it."""
+    fencing.ensure_fence(Order, order_id, token)
+    return Order.objects.get(pk=order_id)
+
+
 def _refuse_illegal(source: OrderStatus | None, target: OrderStatus | None) -> None:
     if target is not None and (source is None or not may_become(source, target)):
         raise ValueError(f"{source} → {target} is not a transition of orders.states.")

@@ -10,8 +10,17 @@ from typing import Any
 from django.db.models import Count, Max, QuerySet
 from prometheus_client.metrics_core import Metric
 
-from orders.models import Notification, Order, Payment
-from orders.states import FulfilmentStatus, OrderStatus, PaymentStatus
+from orders.models import Notification, Order, Payment, Refund, Return, Shipment
+from orders.states import (
+    OPEN_REFUNDS,
+    SHIPPABLE,
+    FulfilmentStatus,
+    OrderStatus,
+    PaymentStatus,
+    RefundStatus,
+    ReturnStatus,
+    ShipmentStatus,
+)
 from tasks.ages import age_of
 from tasks.metrics.meter import METER, Kind
 from tasks.metrics.sources import gauge, register
@@ -22,6 +31,12 @@ METER.declare(
     Kind("orders_packed", "Orders whose units left the shelf."),
     Kind("orders_expired", "Orders not paid in time; their units went back."),
     Kind("orders_resumed", "Messages sent again for work that stood still.", ("task",)),
+    Kind("orders_cancelled", "Orders cancelled by shopper or staff."),
+    Kind("late_money", "Money for an order that had ended, by what became of it.", ("outcome",)),
+    Kind("refunds_requested", "Refunds asked for."),
+    Kind("refunds_settled", "Refunds by the bank's answer.", ("outcome",)),
+    Kind("parcels", "Parcels by what happened to them.", ("event",)),
+    Kind("returns_received", "Returns that arrived."),
     Kind("mails_sent", "Mails handed over, by kind.", ("kind",)),
 )
 
@@ -42,6 +57,32 @@ def order_expired() -> None:
     METER.count_on_commit("orders_expired")
 
 
+def order_cancelled() -> None:
+    METER.count_on_commit("orders_cancelled")
+
+
+def late_money(outcome: str) -> None:
+    """revived, refunded, overpaid"""
+    METER.count_on_commit("late_money", (outcome,))
+
+
+def refund_requested() -> None:
+    METER.count_on_commit("refunds_requested")
+
+
+def refund_settled(status: RefundStatus) -> None:
+    METER.count_on_commit("refunds_settled", (status.value,))
+
+
+def parcel(event: str) -> None:
+    """shipped, delivered"""
+    METER.count_on_commit("parcels", (event,))
+
+
+def return_received() -> None:
+    METER.count_on_commit("returns_received")
+
+
 def resumed(task: str) -> None:
     METER.count_on_commit("orders_resumed", (task,))
 
@@ -57,6 +98,28 @@ def waiting() -> Iterable[Metric]:
         "placed": _waiting(orders.filter(status=OrderStatus.PLACED), "changed_at"),
         "payment_unknown": _waiting(
             Payment.objects.order_by().filter(status=PaymentStatus.UNKNOWN), "created_at"
+        ),
+        "payment_action_required": _waiting(
+            Payment.objects.order_by().filter(status=PaymentStatus.ACTION_REQUIRED), "created_at"
+        ),
+        "refund_open": _waiting(
+            Refund.objects.order_by().filter(status__in=OPEN_REFUNDS), "created_at"
+        ),
+        "refund_refused": _waiting(
+            Refund.objects.order_by().filter(status=RefundStatus.REFUSED), "settled_at"
+        ),
+        "to_ship": _waiting(
+            orders.filter(status=OrderStatus.PAID, fulfilment__in=SHIPPABLE), "packed_at"
+        ),
+        "parcel_under_way": _waiting(
+            Shipment.objects.order_by().filter(status=ShipmentStatus.SHIPPED), "shipped_at"
+        ),
+        "return_announced": _waiting(
+            Return.objects.order_by().filter(status=ReturnStatus.ANNOUNCED), "announced_at"
+        ),
+        "mail_refused": _waiting(
+            Notification.objects.order_by().filter(status=Notification.Status.REFUSED),
+            "created_at",
         ),
         "payment_failed": _waiting(orders.filter(status=OrderStatus.PAYMENT_FAILED), "changed_at"),
         "paid": _waiting(

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from orders.models import Notification, Order, Payment, StockItem
-from orders.states import FulfilmentStatus, OrderStatus, PaymentStatus
+from orders.states import DEDUCTED, OrderStatus, PaymentStatus, RefundStatus
 
 StepState = Literal["done", "current", "waiting", "failed"]
 
@@ -35,11 +35,44 @@ class Progress:
     can_retry_payment: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Money:
+    """Where the money of an order is, in cents. ``due`` is what its shopper still has to pay,
+    ``overpaid`` what came beyond what the order costs and is not on its way back."""
+
+    captured_cents: int
+    refunded_cents: int
+    refunding_cents: int
+    due_cents: int
+    overpaid_cents: int
+
+
 def order_by_token(token: str) -> Order | None:
     return (
         Order.objects.filter(token=token)
         .prefetch_related("lines", "payments", "timeline", "notifications")
+        .prefetch_related("refunds__lines__line", "shipments__lines__line", "returns__lines__line")
         .first()
+    )
+
+
+def money(order: Order) -> Money:
+    """Reads the order's payments, refunds and lines."""
+    payments = [p for p in order.payments.all() if p.status == PaymentStatus.CAPTURED]
+    captured = sum(payment.amount_cents for payment in payments)
+    reserved = sum(payment.refund_reserved_cents for payment in payments)
+    refunded = sum(
+        refund.amount_cents for refund in order.refunds.all() if refund.status == RefundStatus.MOVED
+    )
+    returned_price = sum(line.refunded * line.unit_price_cents for line in order.lines.all())
+    owed = order.total_cents - returned_price if order.status == OrderStatus.PAID else 0
+    unpaid = order.status in (OrderStatus.PLACED, OrderStatus.PAYMENT_FAILED)
+    return Money(
+        captured_cents=captured,
+        refunded_cents=refunded,
+        refunding_cents=reserved - refunded,
+        due_cents=order.total_cents if unpaid else 0,
+        overpaid_cents=max(0, captured - reserved - owed),
     )
 
 
@@ -71,7 +104,7 @@ def progress(order: Order) -> Progress:
         None,
     )
     mailed = mail is not None and mail.status == Notification.Status.SENT
-    packed = order.fulfilment == FulfilmentStatus.PACKED
+    packed = order.fulfilment in DEDUCTED
     steps = (
         Step("received", "Received", "We have your order.", "done", order.placed_at),
         _paid_step(order, payment),

@@ -6,8 +6,11 @@ a table of its own. ``docs/states.md`` is drawn from these tables.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from django.db.models import TextChoices
+
+State = TypeVar("State", bound=TextChoices)
 
 
 class OrderStatus(TextChoices):
@@ -197,9 +200,7 @@ def may_become(current: OrderStatus, wanted: OrderStatus) -> bool:
     return wanted in ORDER_TRANSITIONS[current]
 
 
-def sources(
-    table: Mapping[TextChoices, frozenset[TextChoices]], wanted: TextChoices
-) -> tuple[TextChoices, ...]:
+def sources(table: Mapping[State, frozenset[State]], wanted: State) -> tuple[State, ...]:
     """The states from which ``wanted`` may be reached: what a conditional UPDATE asks for."""
     return tuple(state for state, targets in table.items() if wanted in targets)
 

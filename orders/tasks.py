@@ -6,7 +6,15 @@ Handlers take keywords and ignore ones they do not know, so that old workers sur
 from typing import Any
 
 from orders import task_names
-from orders.services import fulfilment, notification, payment, sweeping
+from orders.services import (
+    fulfilment,
+    notification,
+    payment,
+    refunding,
+    returns,
+    settlement,
+    sweeping,
+)
 from tasks.base import platform_task
 from tasks.locks.held import HeldLease
 from tasks.retry import Backoff, RetryPolicy
@@ -20,8 +28,20 @@ _MONEY = RetryPolicy(
 
 
 @platform_task(task_names.CAPTURE_PAYMENT, lease_key="order:{order_id}", policy=_MONEY)
-def capture_payment(*, order_id: int, payment_id: int, lease: HeldLease, **_: Any) -> None:
-    payment.capture_payment(order_id, payment_id, lease)
+def capture_payment(
+    *, order_id: int, payment_id: int, lease: HeldLease, give_up: bool = False, **_: Any
+) -> None:
+    payment.capture_payment(order_id, payment_id, lease, give_up=give_up)
+
+
+@platform_task(task_names.MOVE_REFUND, lease_key="order:{order_id}", policy=_MONEY)
+def move_refund(*, order_id: int, refund_id: int, lease: HeldLease, **_: Any) -> None:
+    refunding.move_refund(order_id, refund_id, lease)
+
+
+@platform_task(task_names.RECHECK_PAYMENT, lease_key="order:{order_id}", policy=_MONEY)
+def recheck_payment(*, order_id: int, payment_id: int, lease: HeldLease, **_: Any) -> None:
+    settlement.recheck_payment(order_id, payment_id, lease)
 
 
 @platform_task(task_names.DEDUCT_INVENTORY, lease_key="order:{order_id}")
@@ -42,3 +62,13 @@ def expire_holds(*, lease: HeldLease, **_: Any) -> None:
 @platform_task(task_names.RESUME_STUCK_ORDERS, lease_key="sweep:resume_stuck_orders", periodic=True)
 def resume_stuck_orders(*, lease: HeldLease, **_: Any) -> None:
     sweeping.resume_stuck_orders()
+
+
+@platform_task(task_names.REMIND_OF_HOLDS, lease_key="sweep:remind_of_holds", periodic=True)
+def remind_of_holds(*, lease: HeldLease, **_: Any) -> None:
+    sweeping.remind_of_holds()
+
+
+@platform_task(task_names.LAPSE_RETURNS, lease_key="sweep:lapse_returns", periodic=True)
+def lapse_returns(*, lease: HeldLease, **_: Any) -> None:
+    returns.lapse_returns()

@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from ops.sandbox import faults
 from ops.sandbox.answers import Answer, ApiError, invalid, unauthorized
+from ops.sandbox.authentication import PATH as CHECK_PAGES
 from ops.sandbox.environment import Environment
 from ops.sandbox.idempotency import Command, Keys, fingerprint
 from ops.sandbox.intents import CancelIntent, CreateIntent
@@ -40,7 +41,7 @@ class Api:
 
     def routes(self) -> list[Route]:
         routes = [
-            self._route("/payment_intents", partial(self._post, _create_intent), "POST"),
+            self._route("/payment_intents", partial(self._post, self._create_intent), "POST"),
             self._route(
                 "/payment_intents/{id}/cancel", partial(self._post, _cancel_intent), "POST"
             ),
@@ -86,8 +87,7 @@ class Api:
         if key is not None and (kept := self._keys.replay(key, mark)):
             return kept
         command = parsed(request, params)
-        fault = command.method.fault if isinstance(command, CreateIntent) else None
-        return await self._run(command, fault, request, key, mark)
+        return await self._run(command, command.fault(self._store), request, key, mark)
 
     async def _run(
         self, command: Command, fault: Fault | None, request: Request, key: str | None, mark: str
@@ -104,16 +104,16 @@ class Api:
         await faults.after(fault, request, hanging)
         return answer
 
+    def _create_intent(self, request: Request, params: Params) -> Command:
+        base = self._environment.public_url or str(request.base_url)
+        return CreateIntent.parse(params, base.rstrip("/") + CHECK_PAGES)
+
     async def _list(self, kind: str, request: Request) -> Answer:
         return list_page(self._store, kind, request.url.path, parse(request.url.query))
 
     async def _retrieve(self, kind: str, request: Request) -> Answer:
         params = parse(request.url.query)
         return retrieve(self._store, kind, request.path_params["id"], params)
-
-
-def _create_intent(_request: Request, params: Params) -> Command:
-    return CreateIntent.parse(params)
 
 
 def _cancel_intent(request: Request, params: Params) -> Command:

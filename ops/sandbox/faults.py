@@ -1,6 +1,7 @@
 """The misbehaviour: of one card, by its token, or of the whole sandbox, by its mode."""
 
 import asyncio
+import json
 from enum import StrEnum
 
 from starlette.requests import Request
@@ -20,6 +21,15 @@ class Mode(StrEnum):
     HANG = "hang"  # answers nobody within SANDBOX_HANG_SECONDS, does nothing
     DOWN = "down"  # 503 at once, does nothing
     SLOW = "slow"  # works, after SANDBOX_SLOW_SECONDS
+
+
+def read_mode(body: bytes) -> Mode:
+    """Raises ValueError with what to send instead."""
+    try:
+        return Mode(json.loads(body)["mode"])
+    except (ValueError, KeyError, TypeError):
+        names = ", ".join(mode.value for mode in Mode)
+        raise ValueError(f'This is no mode. Send {{"mode": …}} with one of: {names}.') from None
 
 
 class ConnectionDropped(Exception):

@@ -17,6 +17,7 @@ from typing import Protocol
 from ops.sandbox.answers import Answer, ApiError, invalid, key_in_use, key_reused, server_error
 from ops.sandbox.objects import new_id
 from ops.sandbox.params import Params
+from ops.sandbox.payment_methods import Fault
 from ops.sandbox.store import KeptAnswer, Store
 
 _LONGEST_KEY = 255
@@ -24,9 +25,11 @@ _log = logging.getLogger(__name__)
 
 
 class Command(Protocol):
-    """A parsed request. ``run`` is called inside a transaction; an ApiError from it is kept."""
+    """A parsed request. ``run`` is called inside a transaction; an ApiError from it is kept.
+    ``fault`` says how the sandbox is to misbehave around it."""
 
     def run(self, store: Store, idempotency_key: str | None) -> Answer: ...
+    def fault(self, store: Store) -> Fault | None: ...
 
 
 def fingerprint(path: str, params: Params) -> str:

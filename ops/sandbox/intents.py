@@ -3,21 +3,21 @@
 import time
 from dataclasses import dataclass
 
-from ops.sandbox import objects
+from ops.sandbox import capturing, objects
 from ops.sandbox.answers import Answer, invalid, missing, server_error
 from ops.sandbox.expansion import expanded
 from ops.sandbox.params import Params, Reader
-from ops.sandbox.payment_methods import PAYMENT_METHODS, Decline, Fault, PaymentMethod
-from ops.sandbox.store import Movement, Store
+from ops.sandbox.payment_methods import PAYMENT_METHODS, Fault, PaymentMethod
+from ops.sandbox.store import Store
 
 _CANCELLABLE = {"requires_payment_method", "requires_confirmation", "requires_action"}
 _WITHOUT_EFFECT = (
+    "allowed_payment_method_types",
     "automatic_payment_methods",
     "capture_method",
     "confirmation_method",
     "error_on_requires_action",
     "off_session",
-    "payment_method_types",
     "receipt_email",
     "statement_descriptor_suffix",
 )
@@ -25,25 +25,39 @@ _WITHOUT_EFFECT = (
 
 @dataclass(frozen=True, slots=True)
 class CreateIntent:
-    """POST /v1/payment_intents with confirm=true: authorise and capture in one step."""
+    """POST /v1/payment_intents with confirm=true: authorise and capture in one step.
 
+    ``check_pages`` is the address under which the shopper finds the bank's own check. Without a
+    ``return_url`` they could not come back from it, and no page is offered.
+    """
+
+    check_pages: str
     amount: int
     currency: str
     method: PaymentMethod
     description: str | None
     metadata: dict[str, str]
+    return_url: str
     expand: tuple[str, ...]
 
     @classmethod
-    def parse(cls, params: Params) -> "CreateIntent":
+    def parse(cls, params: Params, check_pages: str) -> "CreateIntent":
         """Raises ApiError for whatever Stripe would refuse before it begins."""
+        if "payment_method_types" in params:
+            raise invalid(
+                "payment_method_types is no longer supported. Use allowed_payment_method_types.",
+                param="payment_method_types",
+                code="payment_method_types_no_longer_supported",
+            )
         reader = Reader(params)
         command = cls(
+            check_pages=check_pages,
             amount=reader.integer("amount"),
             currency=_currency(reader.text("currency")),
             method=_payment_method(reader.text("payment_method")),
             description=reader.text("description", "") or None,
             metadata=reader.texts("metadata"),
+            return_url=_return_url(reader.text("return_url", "")),
             expand=tuple(reader.texts("expand").values()),
         )
         if not reader.flag("confirm"):
@@ -63,52 +77,30 @@ class CreateIntent:
             description=self.description,
             metadata=self.metadata,
         )
-        if self.method.decline:
-            return self._declined(store, intent, self.method.decline)
         if self.method.wants_authentication:
-            intent |= {"status": "requires_action", "next_action": {"type": "use_stripe_sdk"}}
+            self._challenge(store, intent, idempotency_key)
+        elif self.method.decline:
+            failed = capturing.decline(store, intent, self.method, self.method.decline)
+            return Answer(402, objects.card_error(intent, failed, self.method.decline))
         else:
-            self._move(store, intent, idempotency_key)
-        store.put(intent)
+            capturing.capture(store, intent, self.method, idempotency_key)
         return Answer(200, expanded(store, intent, self.expand))
 
-    def _move(self, store: Store, intent: objects.ApiObject, idempotency_key: str | None) -> None:
-        charge = objects.charge(intent, self.method, None)
-        intent |= {
-            "status": "succeeded",
-            "amount_received": self.amount,
-            "latest_charge": charge["id"],
-        }
-        store.put(charge)
-        store.add_movement(
-            Movement(
-                kind="capture",
-                amount_cents=self.amount,
-                currency=self.currency,
-                payment_intent=intent["id"],
-                source=charge["id"],
-                order_number=self.metadata.get("order_number", ""),
-                payment_id=self.metadata.get("payment_id", ""),
-                idempotency_key=idempotency_key,
-            )
-        )
+    def fault(self, _store: Store) -> Fault | None:
+        return self.method.fault
 
-    def _declined(self, store: Store, intent: objects.ApiObject, decline: Decline) -> Answer:
-        failed = objects.charge(intent, self.method, decline)
-        intent |= {
-            "status": "requires_payment_method",
-            "payment_method": None,
-            "latest_charge": failed["id"],
-            "last_payment_error": {
-                "type": "card_error",
-                "code": decline.code,
-                "decline_code": decline.decline_code,
-                "message": decline.message,
-            },
-        }
-        store.put(failed)
+    def _challenge(
+        self, store: Store, intent: objects.ApiObject, idempotency_key: str | None
+    ) -> None:
+        intent |= {"status": "requires_action", "next_action": {"type": "use_stripe_sdk"}}
+        if self.return_url:
+            page = {
+                "url": f"{self.check_pages}/{intent['id']}",
+                "return_url": self.return_url,
+            }
+            intent["next_action"] = {"type": "redirect_to_url", "redirect_to_url": page}
         store.put(intent)
-        return Answer(402, objects.card_error(intent, failed, decline))
+        store.add_challenge(intent["id"], idempotency_key, self.return_url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +135,25 @@ class CancelIntent:
             "next_action": None,
         }
         store.put(intent)
+        store.announce("payment_intent.canceled", intent)
         return Answer(200, expanded(store, intent, self.expand))
+
+    def fault(self, store: Store) -> Fault | None:
+        intent = store.get("payment_intent", self.intent_id) or {}
+        method = PAYMENT_METHODS.get(intent.get("payment_method") or "")
+        return method.void_fault if method else None
 
 
 def _currency(code: str) -> str:
     if not (len(code) == 3 and code.isascii() and code.isalpha()):
         raise invalid(f"Invalid currency: {code[:10]}", param="currency")
     return code.lower()
+
+
+def _return_url(url: str) -> str:
+    if url and not url.startswith(("http://", "https://")):
+        raise invalid("Not a valid URL.", param="return_url", code="url_invalid")
+    return url
 
 
 def _payment_method(token: str) -> PaymentMethod:

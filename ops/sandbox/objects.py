@@ -29,7 +29,7 @@ def payment_intent(
         "amount": amount,
         "amount_capturable": 0,
         "amount_received": 0,
-        "automatic_payment_methods": {"allow_redirects": "never", "enabled": True},
+        "automatic_payment_methods": None,
         "canceled_at": None,
         "cancellation_reason": None,
         "capture_method": "automatic",
@@ -81,7 +81,7 @@ def charge(intent: ApiObject, method: PaymentMethod, decline: Decline | None) ->
 
 
 def refund(
-    of_charge: ApiObject, *, amount: int, reason: str | None, metadata: dict[str, str]
+    of_charge: ApiObject, *, amount: int, reason: str | None, metadata: dict[str, str], status: str
 ) -> ApiObject:
     return {
         "id": new_id("re"),
@@ -90,10 +90,35 @@ def refund(
         "charge": of_charge["id"],
         "created": int(time.time()),
         "currency": of_charge["currency"],
+        "failure_reason": None,
         "metadata": metadata,
         "payment_intent": of_charge["payment_intent"],
         "reason": reason,
-        "status": "succeeded",
+        "status": status,
+    }
+
+
+def event(kind: str, body: ApiObject) -> ApiObject:
+    """What a webhook carries: ``body`` as it is now, which may be the past when it arrives."""
+    return {
+        "id": new_id("evt"),
+        "object": "event",
+        "created": int(time.time()),
+        "data": {"object": body},
+        "livemode": False,
+        "pending_webhooks": 1,
+        "type": kind,
+    }
+
+
+def payment_error(decline: Decline) -> ApiObject:
+    """The bank's reason, as an intent keeps it."""
+    reason = {"decline_code": decline.decline_code} if decline.decline_code else {}
+    return {
+        "type": "card_error",
+        "code": decline.code,
+        "message": decline.message,
+        **reason,
     }
 
 
@@ -101,10 +126,7 @@ def card_error(intent: ApiObject, failed: ApiObject, decline: Decline) -> ApiObj
     """The body of a 402: the bank's reason with the intent attached."""
     return {
         "error": {
-            "type": "card_error",
-            "code": decline.code,
-            "decline_code": decline.decline_code,
-            "message": decline.message,
+            **payment_error(decline),
             "charge": failed["id"],
             "payment_intent": intent,
         }

@@ -26,9 +26,23 @@ class Decline:
     message: str
 
 
+class RefundFate(Enum):
+    """What becomes of the refunds of a card."""
+
+    MOVES = "moves at once"
+    REFUSED = "refused, and the refusal is kept"
+    PENDING = "accepted as pending, moves after SANDBOX_SLOW_SECONDS"
+    FAILS = "accepted as pending, fails after SANDBOX_SLOW_SECONDS"
+
+
 @dataclass(frozen=True, slots=True)
 class PaymentMethod:
-    """A token and its behaviour: a decline, a fault, a wish for authentication, or none of them."""
+    """A token and its behaviour.
+
+    ``fault`` is that of taking its money, ``refund_fault`` and ``void_fault`` those of giving it
+    back and of cancelling. With ``wants_authentication``, ``decline`` comes after the shopper has
+    said that it is them.
+    """
 
     token: str
     brand: str
@@ -36,12 +50,20 @@ class PaymentMethod:
     decline: Decline | None = None
     fault: Fault | None = None
     wants_authentication: bool = False
+    refund_fate: RefundFate = RefundFate.MOVES
+    refund_fault: Fault | None = None
+    void_fault: Fault | None = None
 
 
 _GENERIC = Decline("card_declined", "generic_decline", "Your card was declined.")
 _FUNDS = Decline("card_declined", "insufficient_funds", "Your card has insufficient funds.")
 _EXPIRED = Decline("expired_card", "expired_card", "Your card has expired.")
 _CVC = Decline("incorrect_cvc", "incorrect_cvc", "Your card's security code is incorrect.")
+AUTHENTICATION_FAILED = Decline(
+    "payment_intent_authentication_failure",
+    "",
+    "The provided payment method has failed authentication.",
+)
 _PROCESSING = Decline(
     "processing_error", "processing_error", "An error occurred while processing your card."
 )
@@ -55,6 +77,15 @@ def _declining(name: str, last4: str, decline: Decline) -> tuple[PaymentMethod, 
     )
 
 
+def _refunding(
+    name: str, last4: str, fate: RefundFate = RefundFate.MOVES, *, fault: Fault | None = None
+) -> PaymentMethod:
+    """Pays like any other; it is the way back that is special."""
+    return PaymentMethod(
+        f"pm_sandbox_refund_{name}", "sandbox", last4, refund_fate=fate, refund_fault=fault
+    )
+
+
 _ALL = (
     PaymentMethod("pm_card_visa", "visa", "4242"),
     PaymentMethod("pm_card_mastercard", "mastercard", "4444"),
@@ -64,6 +95,13 @@ _ALL = (
     *_declining("chargeDeclinedIncorrectCvc", "0127", _CVC),
     *_declining("chargeDeclinedProcessingError", "0119", _PROCESSING),
     PaymentMethod("pm_card_authenticationRequired", "visa", "3184", wants_authentication=True),
+    PaymentMethod(
+        "pm_card_authenticationRequiredChargeDeclinedInsufficientFunds",
+        "visa",
+        "3178",
+        wants_authentication=True,
+        decline=_FUNDS,
+    ),
     PaymentMethod("pm_sandbox_slow", "sandbox", "0012", fault=Fault.SLOW),
     PaymentMethod("pm_sandbox_timeout_before", "sandbox", "0020", fault=Fault.HANG_BEFORE),
     PaymentMethod("pm_sandbox_timeout_after", "sandbox", "0038", fault=Fault.HANG_AFTER),
@@ -72,5 +110,18 @@ _ALL = (
     PaymentMethod("pm_sandbox_error_500_after", "sandbox", "0061", fault=Fault.ERROR_AFTER),
     PaymentMethod("pm_sandbox_drop", "sandbox", "0079", fault=Fault.DROP_AFTER),
     PaymentMethod("pm_sandbox_error_500_kept", "sandbox", "0087", fault=Fault.ERROR_KEPT),
+    _refunding("timeout_before", "0095", fault=Fault.HANG_BEFORE),
+    _refunding("timeout_after", "0103", fault=Fault.HANG_AFTER),
+    _refunding("error_500_after", "0111", fault=Fault.ERROR_AFTER),
+    _refunding("refused", "0129", RefundFate.REFUSED),
+    _refunding("pending", "0137", RefundFate.PENDING),
+    _refunding("fails", "0145", RefundFate.FAILS),
+    PaymentMethod(
+        "pm_sandbox_void_timeout",
+        "sandbox",
+        "0152",
+        wants_authentication=True,
+        void_fault=Fault.HANG_AFTER,
+    ),
 )
 PAYMENT_METHODS = {one.token: one for one in _ALL}

@@ -48,3 +48,32 @@ CREATE TABLE IF NOT EXISTS objects (
     body TEXT NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS objects_by_kind ON objects (kind, number);
+
+-- Intents whose shopper has to answer first: the key under which the money was asked for, and where
+-- the shopper came from.
+CREATE TABLE IF NOT EXISTS challenges (
+    payment_intent TEXT PRIMARY KEY,
+    idempotency_key TEXT,
+    return_url TEXT NOT NULL
+) STRICT;
+
+-- Refunds that were accepted and have not moved: what becomes of them, SANDBOX_SLOW_SECONDS later.
+CREATE TABLE IF NOT EXISTS pending_refunds (
+    refund TEXT PRIMARY KEY,
+    outcome TEXT NOT NULL CHECK (outcome IN ('succeeded', 'failed')),
+    idempotency_key TEXT,
+    begun REAL NOT NULL
+) STRICT;
+
+-- What the shop is to be told, written with the movement that it tells of. It waits while 'ended'
+-- is empty.
+CREATE TABLE IF NOT EXISTS events (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    created REAL NOT NULL,
+    body TEXT NOT NULL,
+    tries INTEGER NOT NULL DEFAULT 0,
+    due REAL NOT NULL,
+    ended TEXT CHECK (ended IN ('sent', 'given_up'))
+) STRICT;
+CREATE INDEX IF NOT EXISTS events_waiting ON events (due) WHERE ended IS NULL;

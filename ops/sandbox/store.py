@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ops.sandbox.waiting_rows import WaitingRows
+
 _SCHEMA = (Path(__file__).parent / "schema.sql").read_text(encoding="utf-8")
 _BUSY_TIMEOUT_MS = 5_000
 
@@ -40,10 +42,14 @@ class Movement:
     idempotency_key: str | None
 
 
-class Store:
-    """Synchronous: a call takes as long as one forced write. For one process, one thread."""
+class Store(WaitingRows):
+    """Synchronous: a call takes as long as one forced write. For one process, one thread.
 
-    def __init__(self, path: Path) -> None:
+    ``announcing``: whether anybody is to be told of what happens; else no events are kept.
+    """
+
+    def __init__(self, path: Path, *, announcing: bool = False) -> None:
+        self._announcing = announcing
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.row_factory = sqlite3.Row
         self._db.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")

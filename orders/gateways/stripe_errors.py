@@ -1,11 +1,13 @@
 """What an error of the provider's SDK means for the money, as a table of facts."""
 
 import ssl
+from http import HTTPStatus
 
 import requests
 import stripe
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
+from orders.gateways.payment import RefundRefused
 from tasks.errors import OutcomeUnknown, Permanent, TaskError, Transient
 
 _REFUSED_UNSEEN = (
@@ -34,6 +36,21 @@ def translated(error: stripe.StripeError) -> TaskError:
         return Permanent(said)
     # A 5xx, a 409 (the key is in use), an answer that is no JSON.
     return OutcomeUnknown(said)
+
+
+def does_not_exist(error: stripe.InvalidRequestError) -> bool:
+    """Whether the provider's books have no object under the name that we gave."""
+    return error.code == "resource_missing"
+
+
+def refusal_of_refund(error: stripe.CardError | stripe.InvalidRequestError) -> RefundRefused | None:
+    """The provider's no to giving money back (already refunded, disputed, too much), which is an
+    answer. None when it is our request or our account that is wrong: that is for a person."""
+    if isinstance(error, stripe.InvalidRequestError) and (
+        does_not_exist(error) or error.http_status != HTTPStatus.BAD_REQUEST
+    ):
+        return None
+    return RefundRefused(error.code or "refund_refused", _short(error))
 
 
 def is_sick(error: Exception) -> bool | None:

@@ -5,14 +5,34 @@ see, and a resend hidden in a library would hide how often we asked.
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 
 import requests
 import stripe
-from stripe.params import PaymentIntentCreateParams, PaymentIntentListParams
+from stripe.params import (
+    PaymentIntentCreateParams,
+    PaymentIntentListParams,
+    RefundCreateParams,
+    RefundListParams,
+)
 
-from orders.gateways.payment import Captured, CaptureRequest, Declined, GatewayCapture
-from orders.gateways.stripe_errors import translated
+from orders.gateways import stripe_answers as answers
+from orders.gateways.payment import (
+    ActionRequired,
+    Attempted,
+    Captured,
+    CaptureRequest,
+    Declined,
+    Found,
+    GatewayCapture,
+    GatewayRefund,
+    Moved,
+    NotFound,
+    RefundRequest,
+    Voided,
+)
+from orders.gateways.stripe_errors import does_not_exist, refusal_of_refund, translated
 from tasks.errors import OutcomeUnknown, Transient
 
 # Else every request carries how long the one before took, and a file appears in the home folder.
@@ -20,6 +40,9 @@ stripe.enable_telemetry = False
 
 _PAGE_SIZE = 100  # the most that the list takes
 _AUTHENTICATION = "authentication_required"
+_SETTLED = ("succeeded", "requires_payment_method", "canceled")
+# Our clock and the provider's may differ when its books are searched from a moment of ours on.
+_CLOCKS_DIFFER = timedelta(minutes=10)
 
 
 class StripeGateway:
@@ -33,65 +56,193 @@ class StripeGateway:
         session = requests.Session()
         # A sandbox is a neighbour: a proxy or a .netrc meant for the outside is not for it.
         session.trust_env = not api_base
-        self._client = stripe.StripeClient(
+        client = stripe.StripeClient(
             api_key,
             base_addresses={"api": api_base.rstrip("/")} if api_base else {},
             http_client=stripe.RequestsClient(timeout=timeout_seconds, session=session),
             max_network_retries=0,
         )
+        self._intents = client.v1.payment_intents
+        self._refunds = client.v1.refunds
 
-    def capture(self, request: CaptureRequest) -> Captured | Declined:
+    def capture(self, request: CaptureRequest) -> Attempted:
         """See ``PaymentGateway.capture``."""
-        try:
-            intent = self._client.v1.payment_intents.create(
-                _create_params(request), {"idempotency_key": request.idempotency_key}
-            )
-        except stripe.CardError as error:
-            return _declined(error)
-        except stripe.StripeError as error:
-            raise translated(error) from error
-        if intent.status == "succeeded":
-            return _captured(intent)
-        if intent.status in ("requires_action", "requires_payment_method"):
-            return self._give_up(intent, request.idempotency_key)
+        with _moving():
+            try:
+                intent = self._intents.create(
+                    _intent_params(request), {"idempotency_key": request.idempotency_key}
+                )
+            except stripe.CardError as error:
+                return answers.declined(error)
+            if intent.status != "succeeded":
+                # The answer kept for a key is as old as the key. The shopper may have been at
+                # their bank since, and the money may have moved.
+                intent = self._retrieve(intent.id)
+        match answers.attempted(intent):
+            case ActionRequired(reference, redirect_url="") as check:
+                return self._give_up(check, f"{request.idempotency_key}:cancel")
+            case Captured() | Declined() | ActionRequired() as known:
+                return known
+            case Voided(reference):
+                return Declined(reference, "canceled")
         raise OutcomeUnknown(f"Payment {intent.id} is {intent.status}: neither paid nor refused.")
+
+    def look_up(self, *, payment_id: int, reference: str, since: datetime) -> Found:
+        """See ``PaymentGateway.look_up``."""
+        with _reading():
+            intent = self._find(payment_id, reference, since)
+        if intent is None:
+            return NotFound()
+        found = answers.attempted(intent)
+        if found is None:
+            raise Transient(f"Payment {intent.id} is {intent.status}: neither paid nor refused.")
+        return found
+
+    def void(self, reference: str, idempotency_key: str) -> Voided | Captured | Declined:
+        """See ``PaymentGateway.void``."""
+        with _moving():
+            # Looked at first: the answer kept for the key may be an error that came after the act.
+            intent = self._retrieve(reference)
+            if intent.status not in _SETTLED:
+                intent = self._cancel(reference, idempotency_key)
+        match answers.attempted(intent):
+            case Captured() | Declined() | Voided() as settled:
+                return settled
+        raise OutcomeUnknown(f"Payment {reference} is {intent.status} and cannot be cancelled now.")
+
+    def refund(self, request: RefundRequest) -> Moved:
+        """See ``PaymentGateway.refund``."""
+        with _moving():
+            try:
+                refund = self._refunds.create(
+                    _refund_params(request), {"idempotency_key": request.idempotency_key}
+                )
+            except (stripe.CardError, stripe.InvalidRequestError) as error:
+                if refused := refusal_of_refund(error):
+                    return refused
+                raise
+        return answers.refunded(refund)
+
+    def look_up_refund(
+        self, *, refund_id: int, reference: str, payment_reference: str
+    ) -> Moved | NotFound:
+        """See ``PaymentGateway.look_up_refund``."""
+        with _reading():
+            refund = self._find_refund(refund_id, reference, payment_reference)
+        return answers.refunded(refund) if refund else NotFound()
 
     def captures(self, *, since: datetime | None = None) -> Iterator[GatewayCapture]:
         """See ``PaymentGateway.captures``."""
+        with _reading():
+            for intent in self._intents_since(since):
+                if intent.status == "succeeded":
+                    yield answers.capture_in_books(intent)
+
+    def refunds(self, *, since: datetime | None = None) -> Iterator[GatewayRefund]:
+        """See ``PaymentGateway.refunds``."""
+        with _reading():
+            params: RefundListParams = {"limit": _PAGE_SIZE}
+            if since is not None:
+                params["created"] = {"gte": int(since.timestamp())}
+            for refund in self._refunds.list(params).auto_paging_iter():
+                if answers.counts_as_refund(refund):
+                    yield answers.refund_in_books(refund)
+
+    def _retrieve(self, reference: str) -> stripe.PaymentIntent:
+        return self._intents.retrieve(reference, {"expand": ["latest_charge"]})
+
+    def _intents_since(self, since: datetime | None) -> Iterator[stripe.PaymentIntent]:
         params: PaymentIntentListParams = {"limit": _PAGE_SIZE, "expand": ["data.latest_charge"]}
         if since is not None:
             params["created"] = {"gte": int(since.timestamp())}
-        try:
-            for intent in self._client.v1.payment_intents.list(params).auto_paging_iter():
-                if intent.status == "succeeded":
-                    yield _in_books(intent)
-        except stripe.StripeError as error:
-            fact = translated(error)
-            # Reading moves nothing, so an answer that never came leaves nothing unknown.
-            raise (Transient(str(fact)) if isinstance(fact, OutcomeUnknown) else fact) from error
+        return self._intents.list(params).auto_paging_iter()
 
-    def _give_up(self, intent: stripe.PaymentIntent, idempotency_key: str) -> Declined:
-        """Close an intent that waits for the shopper, so that no late confirmation can take the
-        money of an order that was told 'declined'."""
-        try:
-            self._client.v1.payment_intents.cancel(
-                intent.id,
-                {"cancellation_reason": "abandoned"},
-                {"idempotency_key": f"{idempotency_key}:cancel"},
+    def _find(
+        self, payment_id: int, reference: str, since: datetime
+    ) -> stripe.PaymentIntent | None:
+        if not reference:
+            ours = str(payment_id)
+            return answers.most_telling(
+                [
+                    intent
+                    for intent in self._intents_since(since - _CLOCKS_DIFFER)
+                    if intent.metadata.to_dict().get("payment_id") == ours
+                ]
             )
-        except stripe.StripeError as error:
-            raise translated(error) from error
-        return Declined(intent.id, _AUTHENTICATION)
+        try:
+            return self._retrieve(reference)
+        except stripe.InvalidRequestError as error:
+            if does_not_exist(error):
+                return None
+            raise
+
+    def _find_refund(
+        self, refund_id: int, reference: str, payment_reference: str
+    ) -> stripe.Refund | None:
+        try:
+            if reference:
+                return self._refunds.retrieve(reference)
+            of_payment = self._refunds.list(
+                {"limit": _PAGE_SIZE, "payment_intent": payment_reference}
+            ).auto_paging_iter()
+            ours = [one for one in of_payment if _refund_id(one) == refund_id]
+        except stripe.InvalidRequestError as error:
+            if does_not_exist(error):
+                return None
+            raise
+        return next(filter(answers.counts_as_refund, ours), ours[0] if ours else None)
+
+    def _cancel(self, reference: str, idempotency_key: str) -> stripe.PaymentIntent:
+        try:
+            return self._intents.cancel(
+                reference,
+                {"cancellation_reason": "abandoned", "expand": ["latest_charge"]},
+                {"idempotency_key": idempotency_key},
+            )
+        except stripe.InvalidRequestError as error:
+            if error.code != "payment_intent_unexpected_state":
+                raise
+        # The shopper or another worker was faster than we: what is it now?
+        return self._retrieve(reference)
+
+    def _give_up(self, check: ActionRequired, idempotency_key: str) -> Captured | Declined:
+        """Close an intent whose check this shop cannot show, so that no late confirmation can take
+        the money of an order that was told 'declined'."""
+        match self.void(check.reference, idempotency_key):
+            case Voided(reference):
+                return Declined(reference, _AUTHENTICATION)
+            case known:
+                return known
 
 
-def _create_params(request: CaptureRequest) -> PaymentIntentCreateParams:
+@contextmanager
+def _moving() -> Iterator[None]:
+    """Errors of a request that may have moved money. ``is_sick`` looks at what they came from."""
+    try:
+        yield
+    except stripe.StripeError as error:
+        raise translated(error) from error
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Reading moves nothing, so an answer that never came leaves nothing unknown."""
+    try:
+        yield
+    except stripe.StripeError as error:
+        fact = translated(error)
+        raise (Transient(str(fact)) if isinstance(fact, OutcomeUnknown) else fact) from error
+
+
+def _intent_params(request: CaptureRequest) -> PaymentIntentCreateParams:
     return {
         "amount": request.amount_cents,
         "currency": request.currency.lower(),
         "payment_method": request.payment_method,
         "confirm": True,
-        # Cards only, in one step: a method that sends the shopper elsewhere has no page here.
-        "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+        # Cards only: their check is a page to go to and to come back from.
+        "allowed_payment_method_types": ["card"],
+        "return_url": request.return_url,
         "description": request.description,
         "metadata": {
             "order_number": request.order_number,
@@ -102,40 +253,18 @@ def _create_params(request: CaptureRequest) -> PaymentIntentCreateParams:
     }
 
 
-def _captured(intent: stripe.PaymentIntent) -> Captured:
-    charge = intent.latest_charge
-    details = charge.payment_method_details if isinstance(charge, stripe.Charge) else None
-    card = details.card if details else None
-    return Captured(
-        reference=intent.id,
-        amount_cents=intent.amount_received,
-        currency=intent.currency.upper(),
-        card_brand=(card.brand if card else None) or "",
-        card_last4=(card.last4 if card else None) or "",
-    )
+def _refund_params(request: RefundRequest) -> RefundCreateParams:
+    return {
+        "payment_intent": request.payment_reference,
+        "amount": request.amount_cents,
+        "metadata": {
+            "order_number": request.order_number,
+            "payment_id": str(request.payment_id),
+            "refund_id": str(request.refund_id),
+            "idempotency_key": request.idempotency_key,
+        },
+    }
 
 
-def _declined(error: stripe.CardError) -> Declined:
-    details = error.error
-    intent = details.payment_intent if details else None
-    code = (details.decline_code if details else None) or error.code or "card_declined"
-    return Declined(
-        reference=intent.id if intent else "",
-        code="card_declined" if code == "generic_decline" else code,
-    )
-
-
-def _in_books(intent: stripe.PaymentIntent) -> GatewayCapture:
-    charge = intent.latest_charge
-    moved = charge.created if isinstance(charge, stripe.Charge) else intent.created
-    ours = intent.metadata.to_dict()
-    payment_id = str(ours.get("payment_id", ""))
-    return GatewayCapture(
-        reference=intent.id,
-        order_number=str(ours.get("order_number", "")),
-        payment_id=int(payment_id) if payment_id.isdecimal() else None,
-        idempotency_key=str(ours.get("idempotency_key", "")),
-        amount_cents=intent.amount_received,
-        currency=intent.currency.upper(),
-        captured_at=datetime.fromtimestamp(moved, UTC),
-    )
+def _refund_id(refund: stripe.Refund) -> int | None:
+    return answers.number(refund.metadata.to_dict().get("refund_id")) if refund.metadata else None

@@ -74,7 +74,13 @@ _PUBLISHED = (
         "4000 0027 6000 3184",
         "pm_card_authenticationRequired",
         "visa",
-        "Declined: the bank wants a check that this shop cannot show yet.",
+        "The bank asks you first whether it is you, then pays.",
+    ),
+    _test_card(
+        "4000 0082 6000 3178",
+        "pm_card_authenticationRequiredChargeDeclinedInsufficientFunds",
+        "visa",
+        "The bank asks you first whether it is you, then finds not enough money.",
     ),
 )
 # Our own, for the sandbox: 9999 is no issuer's range (ISO/IEC 7812: a leading 9 is followed by the
@@ -116,6 +122,48 @@ _SANDBOX = (
         "pm_sandbox_drop",
         "sandbox",
         "The bank takes the money and hangs up; asked again, it says so.",
+    ),
+    _test_card(
+        "9999 0000 0000 0095",
+        "pm_sandbox_refund_timeout_before",
+        "sandbox",
+        "Pays. Refunded, the bank does not answer and gives nothing back; asked again, it does.",
+    ),
+    _test_card(
+        "9999 0000 0000 0103",
+        "pm_sandbox_refund_timeout_after",
+        "sandbox",
+        "Pays. Refunded, the bank gives the money back and does not say so; asked again, it does.",
+    ),
+    _test_card(
+        "9999 0000 0000 0111",
+        "pm_sandbox_refund_error_500_after",
+        "sandbox",
+        "Pays. Refunded, the bank fails once after it gave the money back.",
+    ),
+    _test_card(
+        "9999 0000 0000 0129",
+        "pm_sandbox_refund_refused",
+        "sandbox",
+        "Pays. The bank refuses to give anything back.",
+    ),
+    _test_card(
+        "9999 0000 0000 0137",
+        "pm_sandbox_refund_pending",
+        "sandbox",
+        "Pays. A refund takes a few seconds to move.",
+    ),
+    _test_card(
+        "9999 0000 0000 0145",
+        "pm_sandbox_refund_fails",
+        "sandbox",
+        "Pays. A refund is accepted and fails a few seconds later.",
+    ),
+    _test_card(
+        "9999 0000 0000 0152",
+        "pm_sandbox_void_timeout",
+        "sandbox",
+        "The bank asks you first; when the shop cancels instead, the bank does not say so at once.",
     ),
 )
 

@@ -1,28 +1,82 @@
-"""Taking the money: one committed key per payment, asked again until the bank's answer is known."""
+"""Taking the money: one committed key per payment, asked again until the bank's answer is known.
 
+What an answer means for the order is in ``orders.services.settlement``.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
 from uuid import UUID
 
 import structlog
+from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
+from django.urls import reverse
 
-from orders import events, metrics, task_names
+from orders import events, task_names
 from orders.errors import NotPayable
 from orders.gateways.chosen import get_gateway
-from orders.gateways.payment import Captured, CaptureRequest, Declined
+from orders.gateways.payment import (
+    ActionRequired,
+    Captured,
+    CaptureRequest,
+    Declined,
+    NotFound,
+    Voided,
+)
 from orders.locked import honest_about_locks
-from orders.locks import claim_order, fenced_update, move_order
-from orders.models import Notification, Order, Payment
+from orders.locks import claim_order, lock_order_fenced, move_order
+from orders.models import Order, Payment
+from orders.services import settlement
 from orders.services.cards import Card
-from orders.services.notification import announce
-from orders.services.timeline import SHOPPER, WORKER, record_event
+from orders.services.timeline import SHOPPER, record_event
 from orders.states import UNSETTLED_PAYMENTS, OrderStatus, PaymentStatus
-from tasks.errors import OutcomeUnknown, Permanent
+from tasks.errors import OutcomeUnknown
 from tasks.locks.held import HeldLease
 from tasks.outbox import enqueue
 from tasks.spans import call_span
 
 log = structlog.get_logger(__name__)
+
+# Stripe may forget a key after 24 hours; the same request would then be a new payment.
+KEY_AGE = timedelta(hours=23)
+
+
+class Question(Enum):
+    """What to ask the provider about an unsettled payment."""
+
+    CAPTURE = "capture"
+    LOOK_UP = "look up"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known before the provider is asked; ``now`` by the database's clock."""
+
+    order: OrderStatus
+    payment: PaymentStatus
+    asked_at: datetime | None
+    hold_expires_at: datetime
+    now: datetime
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the order still waits for this money."""
+        return self.order == OrderStatus.PLACED
+
+    @property
+    def may_wait_for_shopper(self) -> bool:
+        return self.wanted and self.hold_expires_at > self.now
+
+
+def next_question(standing: Standing) -> Question:
+    """Pure. Money that nobody wants any more is looked up and never asked for; so is money whose
+    key the provider may have forgotten."""
+    if not standing.wanted or standing.payment == PaymentStatus.ACTION_REQUIRED:
+        return Question.LOOK_UP
+    fresh = standing.asked_at is None or standing.now - standing.asked_at < KEY_AGE
+    return Question.CAPTURE if fresh else Question.LOOK_UP
 
 
 def open_payment(order: Order, card: Card, *, form_key: UUID) -> Payment:
@@ -40,11 +94,16 @@ def open_payment(order: Order, card: Card, *, form_key: UUID) -> Payment:
     return payment
 
 
-def enqueue_capture(payment: Payment) -> None:
+def enqueue_capture(payment: Payment, *, dedupe_key: str = "", give_up: bool = False) -> None:
     enqueue(
         task_names.CAPTURE_PAYMENT,
-        {"order_id": payment.order_id, "payment_id": payment.pk},
+        {
+            "order_id": payment.order_id,
+            "payment_id": payment.pk,
+            **({"give_up": True} if give_up else {}),
+        },
         subject=f"order:{payment.order_id}",
+        dedupe_key=dedupe_key,
     )
 
 
@@ -80,31 +139,105 @@ def retry_payment(order_id: int, card: Card, idempotency_key: UUID) -> None:
             raise
 
 
-def capture_payment(order_id: int, payment_id: int, lease: HeldLease) -> None:
+def ask_again(order_id: int) -> None:
+    """Let a worker ask the bank about the order's open payment now: the shopper has come back from
+    the bank, or somebody wants to know. Harmless at any time and any number of times."""
+    _enqueue_open(order_id, give_up=False)
+
+
+def give_up_action(order_id: int) -> None:
+    """The shopper does not want to go to the bank: let a worker void the payment there, so that
+    another card can be given. Harmless at any time; money that moved meanwhile pays the order."""
+    _enqueue_open(order_id, give_up=True)
+
+
+def _enqueue_open(order_id: int, *, give_up: bool) -> None:
+    with transaction.atomic():
+        open_ones = Payment.objects.filter(order_id=order_id, status__in=UNSETTLED_PAYMENTS)
+        for payment in open_ones:
+            verb = "give_up" if give_up else "ask"
+            enqueue_capture(payment, dedupe_key=f"{verb}:{payment.pk}", give_up=give_up)
+
+
+def capture_payment(
+    order_id: int, payment_id: int, lease: HeldLease, *, give_up: bool = False
+) -> None:
     """Ask the provider to take the money, then write down what became of it.
 
     Safe to run any number of times: the provider knows the payment's key, and each transition
-    happens once. Raises what the gateway raises (Transient, OutcomeUnknown, Permanent) and
-    LeaseLost; in every case the same payment may simply be captured again.
+    happens once. ``give_up``: do not wait for the shopper any longer. Raises what the gateway
+    raises (Transient, OutcomeUnknown, Permanent) and LeaseLost; in every case the same payment may
+    simply be captured again.
     """
     claim_order(order_id, lease.token)
     payment = Payment.objects.select_related("order").get(pk=payment_id, order_id=order_id)
     if payment.status not in UNSETTLED_PAYMENTS:
         return
+    standing = _announce_question(payment, lease)
+    if standing is None:
+        return
     try:
         with call_span("capture", order=payment.order.number, payment_id=payment_id):
-            result = get_gateway().capture(_request(payment))
+            answer = _ask(payment, standing, give_up=give_up)
     except OutcomeUnknown:
-        _mark_unknown(payment, lease)
+        settlement.mark_unknown(payment, lease)
         raise
-    log.info("bank_answered", answer=type(result).__name__, payment_id=payment_id)
+    log.info("bank_answered", answer=type(answer).__name__, payment_id=payment_id)
     # Whatever happens to the lease here, the money's fate can be asked for again under the key.
     lease.ensure()
-    match result:
-        case Captured():
-            _settle_captured(payment, result, lease)
-        case Declined():
-            _settle_declined(payment, result, lease)
+    settlement.settle(payment, answer, lease)
+
+
+def _announce_question(payment: Payment, lease: HeldLease) -> Standing | None:
+    """Write down that the provider is about to be asked, before it is; None when there is nothing
+    to ask. A cancellation in between sees by ``asked_at`` whether money may have moved."""
+    with transaction.atomic():
+        order = lock_order_fenced(payment.order_id, lease.token)
+        announced = Payment.objects.filter(pk=payment.pk, status__in=UNSETTLED_PAYMENTS)
+        if not announced.update(asked_at=Coalesce("asked_at", Now())):
+            return None
+        row = announced.annotate(database_now=Now()).get()
+        payment.refresh_from_db(fields=["status", "asked_at", "gateway_reference"])
+        return Standing(
+            order=OrderStatus(order.status),
+            payment=PaymentStatus(row.status),
+            asked_at=row.asked_at,
+            hold_expires_at=order.hold_expires_at,
+            now=row.database_now,
+        )
+
+
+def _ask(
+    payment: Payment, standing: Standing, *, give_up: bool
+) -> Captured | Declined | ActionRequired | Voided:
+    gateway = get_gateway()
+    if next_question(standing) is Question.CAPTURE:
+        return gateway.capture(_request(payment))
+    found = gateway.look_up(
+        payment_id=payment.pk,
+        reference=payment.gateway_reference,
+        since=payment.created_at - timedelta(minutes=5),
+    )
+    match found:
+        case NotFound():
+            return _not_in_the_books(payment, standing)
+        case ActionRequired() if give_up or not standing.may_wait_for_shopper:
+            return gateway.void(found.reference, f"{payment.idempotency_key}:void")
+        case _:
+            return found
+
+
+def _not_in_the_books(
+    payment: Payment, standing: Standing
+) -> Captured | Declined | ActionRequired | Voided:
+    if standing.wanted:
+        # Asked long ago and never arrived: the request may be made for the first time.
+        return get_gateway().capture(_request(payment))
+    # A request may still be under way, longest as long as its connection lives.
+    grace = timedelta(seconds=3 * settings.PAYMENT_TIMEOUT_SECONDS + 5)
+    if standing.asked_at and standing.now - standing.asked_at < grace:
+        raise OutcomeUnknown("The provider does not know this payment yet; it may be under way.")
+    return Voided("")
 
 
 def _request(payment: Payment) -> CaptureRequest:
@@ -116,96 +249,5 @@ def _request(payment: Payment) -> CaptureRequest:
         order_number=payment.order.number,
         payment_id=payment.pk,
         description=f"Order {payment.order.number}",
+        return_url=settings.SITE_URL + reverse("shop:order", args=[payment.order.token]),
     )
-
-
-def _mark_unknown(payment: Payment, lease: HeldLease) -> None:
-    with transaction.atomic():
-        waits = fenced_update(payment.order_id, lease.token, where={"status": OrderStatus.PLACED})
-        pending = Payment.objects.filter(pk=payment.pk, status=PaymentStatus.PENDING)
-        if waits and pending.update(status=PaymentStatus.UNKNOWN):
-            record_event(
-                payment.order_id,
-                "bank_silent",
-                "The bank has not answered yet. It is asked again under the same key.",
-                actor=WORKER,
-            )
-            events.payment_unknown(payment.order, payment)
-
-
-def _settle_captured(payment: Payment, result: Captured, lease: HeldLease) -> None:
-    with transaction.atomic():
-        paid = fenced_update(
-            payment.order_id,
-            lease.token,
-            where={"status": OrderStatus.PLACED},
-            status=OrderStatus.PAID,
-            paid_at=Now(),
-        )
-        if not paid:
-            _refuse_if_open(payment, f"took {result.amount_cents} ({result.reference})")
-            return
-        _close(
-            payment,
-            PaymentStatus.CAPTURED,
-            gateway_reference=result.reference,
-            card_brand=result.card_brand or payment.card_brand,
-            card_last4=result.card_last4 or payment.card_last4,
-        )
-        record_event(payment.order_id, "paid", f"Paid with {payment.card_label}.", actor=WORKER)
-        events.order_paid(payment.order, payment)
-        enqueue(
-            task_names.DEDUCT_INVENTORY,
-            {"order_id": payment.order_id},
-            subject=payment.order.subject,
-        )
-
-
-def _settle_declined(payment: Payment, result: Declined, lease: HeldLease) -> None:
-    with transaction.atomic():
-        failed = fenced_update(
-            payment.order_id,
-            lease.token,
-            where={"status": OrderStatus.PLACED},
-            status=OrderStatus.PAYMENT_FAILED,
-        )
-        if not failed:
-            _refuse_if_open(payment, "declined")
-            return
-        _close(
-            payment,
-            PaymentStatus.DECLINED,
-            gateway_reference=result.reference,
-            decline_code=result.code,
-            decline_message=result.message,
-        )
-        record_event(payment.order_id, "declined", result.message, actor=WORKER)
-        events.payment_declined(payment.order, payment, result.code)
-        announce(
-            payment.order,
-            Notification.Kind.PAYMENT_DECLINED,
-            cause=f"payment:{payment.pk}",
-        )
-
-
-def _close(payment: Payment, status: PaymentStatus, **changes: str) -> None:
-    """Settle a payment whose order was just moved. If it is not open any more, both are left alone:
-    an order must not become paid by a payment that was settled otherwise."""
-    unsettled = Payment.objects.filter(pk=payment.pk, status__in=UNSETTLED_PAYMENTS)
-    if not unsettled.update(status=status, settled_at=Now(), **changes):
-        raise Permanent(
-            f"Payment {payment.pk} is settled already, but its order was waiting. "
-            "Run 'manage.py audit' and look at the order's timeline before redriving."
-        )
-    metrics.payment_settled(status)
-
-
-def _refuse_if_open(payment: Payment, answer: str) -> None:
-    """A twin under an earlier lease has settled the payment: fine. An answer that fits nothing is
-    for a person to look at, and is never dropped."""
-    payment.refresh_from_db(fields=["status"])
-    if payment.status in UNSETTLED_PAYMENTS:
-        raise Permanent(
-            f"The bank {answer} for payment {payment.pk}, but its order does not wait for one. "
-            "Look at the order's timeline and at the bank's ledger before redriving."
-        )

@@ -1,6 +1,11 @@
-"""Holding, deducting, releasing and receiving units. Every change is a conditional UPDATE."""
+"""Holding, deducting, releasing and returning units. Each change is a conditional UPDATE.
+
+Stock rows come last in every transaction, by SKU, so that two orders never wait for each other.
+What a person does to the shelf is in ``orders.services.shelf``.
+"""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from django.db import transaction
 from django.db.models import F
@@ -13,6 +18,15 @@ from tasks.errors import Permanent
 _HOLD_TRIES = 3
 
 
+@dataclass(frozen=True, slots=True)
+class BackUnits:
+    """Units of a line that come back; ``restocked`` of them can be sold again."""
+
+    line: OrderLine
+    quantity: int
+    restocked: int
+
+
 def hold_lines(order: Order) -> None:
     """Keep every line's units for the order; call it last in the placing transaction.
 
@@ -23,6 +37,28 @@ def hold_lines(order: Order) -> None:
     StockHold.objects.bulk_create(
         StockHold(line=line, sku=line.sku, quantity=line.quantity) for line in lines
     )
+    _hold_all(lines)
+
+
+def hold_again(order: Order) -> bool:
+    """Keep the units of an order whose holds were released once more, if all are there; inside the
+    caller's transaction, with the order locked. False: too few are left, and nothing was held."""
+    lines = sorted(order.lines.all(), key=lambda line: line.sku)
+    try:
+        # A savepoint: what was held of the first lines goes back when a later one is short.
+        with transaction.atomic():
+            released = StockHold.objects.filter(line__order=order, status=HoldStatus.RELEASED)
+            if released.update(status=HoldStatus.HELD) != len(lines):
+                raise Permanent(
+                    f"Order {order.pk} has holds that were not released. Run 'manage.py audit'."
+                )
+            _hold_all(lines)
+    except OutOfStock:
+        return False
+    return True
+
+
+def _hold_all(lines: Iterable[OrderLine]) -> None:
     shortages = tuple(short for line in lines if (short := _hold(line)) is not None)
     if shortages:
         raise OutOfStock(shortages)
@@ -84,16 +120,30 @@ def release_holds(order_id: int) -> None:
         StockItem.objects.filter(sku=hold.sku).update(held=F("held") - hold.quantity)
 
 
-def receive_stock(sku: str, quantity: int, reason: str) -> None:
-    """Put ``quantity`` units (1 or more) on the shelf and say why. A new SKU is created."""
-    if quantity < 1:
-        raise ValueError(f"{sku}: {quantity} units cannot be received. Give 1 or more.")
-    with transaction.atomic():
-        StockItem.objects.get_or_create(sku=sku)
-        StockMovement.objects.create(
-            sku=sku, kind=StockMovement.Kind.RECEIVED, quantity=quantity, reason=reason[:200]
+def return_units(units: Iterable[BackUnits], *, cause: str, reason: str, actor: str) -> None:
+    """Units that had left the shelf come back, inside the caller's transaction with the order
+    locked. What cannot be sold again is written off at once, so that the ledger shows both."""
+    units = sorted(units, key=lambda back: back.line.sku)
+    for back in units:
+        moves = {
+            StockMovement.Kind.RETURNED: back.quantity,
+            StockMovement.Kind.DAMAGED: back.restocked - back.quantity,
+        }
+        StockMovement.objects.bulk_create(
+            StockMovement(
+                sku=back.line.sku,
+                kind=kind,
+                quantity=quantity,
+                line=back.line,
+                cause=cause,
+                reason=reason[:200],
+                actor=actor,
+            )
+            for kind, quantity in moves.items()
+            if quantity
         )
-        StockItem.objects.filter(sku=sku).update(on_hand=F("on_hand") + quantity)
+    for back in units:
+        StockItem.objects.filter(sku=back.line.sku).update(on_hand=F("on_hand") + back.restocked)
 
 
 def _open_holds(order_id: int) -> list[StockHold]:

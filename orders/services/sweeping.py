@@ -4,21 +4,32 @@ The sweeps may run twice or side by side: each change is conditional, each messa
 state has which age limit and which sweep is listed in docs/sweeps.md.
 """
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from orders import events, metrics, task_names
 from orders.locks import move_order
-from orders.models import Notification, Order, Payment
+from orders.models import Notification, Order, Payment, Refund
 from orders.services import stock
 from orders.services.notification import announce, enqueue_mail
 from orders.services.payment import enqueue_capture
+from orders.services.refund import enqueue_refund
 from orders.services.timeline import SWEEPER, record_event
-from orders.states import UNSETTLED_PAYMENTS, FulfilmentStatus, OrderStatus
+from orders.states import (
+    OPEN_REFUNDS,
+    UNSETTLED_PAYMENTS,
+    FulfilmentStatus,
+    OrderStatus,
+    PaymentStatus,
+)
 from tasks.outbox import enqueue
 from tasks.sweeping import in_hand, overdue, sweep
+
+_REMINDERS = 500
 
 
 def expire_holds() -> int:
@@ -56,16 +67,70 @@ def resume_stuck_orders() -> int:
     Least recently tried first, so that a few hopeless ones cannot starve the rest. What already
     has a message waiting, or a dead letter that a person must look at, is left alone.
     """
-    return sweep(stuck_orders(), _resume) + sweep(stuck_notifications(), _resend)
+    return (
+        sweep(stuck_orders(), _resume)
+        + sweep(unwanted_payments(), _resume_payment)
+        + sweep(unvisited_banks(), _resume_payment)
+        + sweep(stuck_refunds(), _resume_refund)
+        + sweep(stuck_notifications(), _resend)
+    )
+
+
+def remind_of_holds() -> int:
+    """Tell shoppers whose card failed, or whom the bank wants to see, that their things are kept
+    for ``REMIND_BEFORE_SECONDS`` more; how many. Shorter holds than twice that need no reminder."""
+    if settings.HOLD_SECONDS < 2 * settings.REMIND_BEFORE_SECONDS:
+        return 0
+    told = Notification.objects.filter(kind=Notification.Kind.HOLD_EXPIRING, order=OuterRef("pk"))
+    soon = Order.objects.filter(
+        Q(status=OrderStatus.PAYMENT_FAILED)
+        | Q(status=OrderStatus.PLACED, payments__status=PaymentStatus.ACTION_REQUIRED),
+        ~Exists(told),
+        hold_expires_at__gt=Now(),
+        hold_expires_at__lte=Now() + timedelta(seconds=settings.REMIND_BEFORE_SECONDS),
+    ).distinct()
+    orders = list(soon.order_by("hold_expires_at")[:_REMINDERS])
+    for order in orders:
+        with transaction.atomic():
+            announce(order, Notification.Kind.HOLD_EXPIRING)
+    return len(orders)
 
 
 def stuck_orders() -> QuerySet[Order]:
     """Orders between two states for longer than ``STUCK_AFTER_SECONDS``."""
-    unfinished = Order.objects.filter(
-        Q(status=OrderStatus.PLACED)
+    return overdue(
+        unfinished_orders(), since="changed_at", after_seconds=settings.STUCK_AFTER_SECONDS
+    )
+
+
+def unfinished_orders() -> QuerySet[Order]:
+    """Orders whose next step is ours: not the shopper's, whom the bank wants to see."""
+    shoppers = Payment.objects.filter(order=OuterRef("pk"), status=PaymentStatus.ACTION_REQUIRED)
+    return Order.objects.filter(
+        Q(status=OrderStatus.PLACED) & ~Exists(shoppers)
         | Q(status=OrderStatus.PAID, fulfilment=FulfilmentStatus.UNFULFILLED)
     )
-    return overdue(unfinished, since="changed_at", after_seconds=settings.STUCK_AFTER_SECONDS)
+
+
+def unwanted_payments() -> QuerySet[Payment]:
+    """Payments that were asked for and whose order does not wait for them any more."""
+    unwanted = Payment.objects.filter(status__in=UNSETTLED_PAYMENTS).exclude(
+        order__status=OrderStatus.PLACED
+    )
+    return overdue(unwanted, since="created_at", after_seconds=settings.STUCK_AFTER_SECONDS)
+
+
+def unvisited_banks() -> QuerySet[Payment]:
+    """Payments that wait for a shopper at the bank although the hold has ended."""
+    waiting = Payment.objects.filter(
+        status=PaymentStatus.ACTION_REQUIRED, order__hold_expires_at__lte=Now()
+    )
+    return overdue(waiting, since="created_at")
+
+
+def stuck_refunds() -> QuerySet[Refund]:
+    waiting = Refund.objects.filter(status__in=OPEN_REFUNDS)
+    return overdue(waiting, since="created_at", after_seconds=settings.STUCK_AFTER_SECONDS)
 
 
 def stuck_notifications() -> QuerySet[Notification]:
@@ -90,6 +155,24 @@ def _resume(order: Order) -> bool:
             order.pk, "resumed", "Stood still; its next step was sent again.", actor=SWEEPER
         )
         return True
+
+
+def _resume_payment(payment: Payment) -> bool:
+    if in_hand(f"order:{payment.order_id}"):
+        return False
+    with transaction.atomic():
+        enqueue_capture(payment)
+        metrics.resumed(task_names.CAPTURE_PAYMENT)
+    return True
+
+
+def _resume_refund(waiting: Refund) -> bool:
+    if in_hand(f"order:{waiting.order_id}"):
+        return False
+    with transaction.atomic():
+        enqueue_refund(waiting)
+        metrics.resumed(task_names.MOVE_REFUND)
+    return True
 
 
 def _resend(notification: Notification) -> bool:

@@ -22,8 +22,11 @@ _ROOT = Path(__file__).resolve().parents[2]
 class SandboxServer:
     """``base_url`` and ``api_key`` are what a shop needs; both stay the same over a restart."""
 
-    def __init__(self, folder: Path, *, hang_seconds: float, slow_seconds: float) -> None:
+    def __init__(
+        self, folder: Path, *, hang_seconds: float, slow_seconds: float, webhook_url: str = ""
+    ) -> None:
         self.api_key = f"sk_test_{secrets.token_hex(12)}"
+        self.webhook_secret = f"whsec_{secrets.token_hex(12)}"
         self._port = _free_port()
         self.base_url = f"http://127.0.0.1:{self._port}"
         self._log = folder / "sandbox.log"
@@ -34,6 +37,10 @@ class SandboxServer:
             "SANDBOX_STORE": str(folder / "ledger.sqlite3"),
             "SANDBOX_HANG_SECONDS": str(hang_seconds),
             "SANDBOX_SLOW_SECONDS": str(slow_seconds),
+            # Never that of the stack around us, whose shop knows nothing of these payments.
+            "SANDBOX_WEBHOOK_URL": webhook_url,
+            "SANDBOX_WEBHOOK_SECRET": self.webhook_secret,
+            "SANDBOX_PUBLIC_URL": "",
         }
 
     def start(self) -> None:
@@ -71,6 +78,23 @@ class SandboxServer:
             f"{self.base_url}/sandbox/mode", json={"mode": mode}, trust_env=False
         ).raise_for_status()
 
+    def set_webhooks(self, mode: str) -> None:
+        """normal, duplicate, late, reversed or off."""
+        httpx.post(
+            f"{self.base_url}/sandbox/webhooks", json={"mode": mode}, trust_env=False
+        ).raise_for_status()
+
+    def webhooks(self) -> dict[str, Any]:
+        """How many events wait, were sent and were given up."""
+        answer = httpx.get(f"{self.base_url}/sandbox/webhooks", trust_env=False).raise_for_status()
+        seen: dict[str, Any] = answer.json()
+        return seen
+
+    def authenticate(self, page_url: str, *, is_me: bool) -> str:
+        """Press a button on the bank's page, as the shopper; where the bank sends them then."""
+        answer = httpx.post(page_url, data={"answer": "yes" if is_me else "no"}, trust_env=False)
+        return str(answer.headers.get("location", ""))
+
     def movements(self) -> list[dict[str, Any]]:
         """The books, newest first."""
         answer = httpx.get(f"{self.base_url}/sandbox/ledger", trust_env=False).raise_for_status()
@@ -98,10 +122,16 @@ class SandboxServer:
 
 @contextmanager
 def running_sandbox(
-    folder: Path, *, hang_seconds: float = 30.0, slow_seconds: float = 4.0
+    folder: Path,
+    *,
+    hang_seconds: float = 30.0,
+    slow_seconds: float = 4.0,
+    webhook_url: str = "",
 ) -> Iterator[SandboxServer]:
     """A sandbox with its books in ``folder``, healthy on entry and gone on exit."""
-    server = SandboxServer(folder, hang_seconds=hang_seconds, slow_seconds=slow_seconds)
+    server = SandboxServer(
+        folder, hang_seconds=hang_seconds, slow_seconds=slow_seconds, webhook_url=webhook_url
+    )
     try:
         server.start()
         yield server

@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.test import Client
 from lxml import html
 
-from orders.services.stock import receive_stock
+from orders.services.shelf import receive_stock
 from shop.models import Category, Product, Variant
 
 GOOD_CARD = "4242 4242 4242 4242"

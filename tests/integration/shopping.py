@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from orders.models import Order, StockItem
 from orders.services.cards import Card
 from orders.services.placement import Address, LineRequest, PlaceOrder, place_order
-from orders.services.stock import receive_stock
+from orders.services.shelf import receive_stock
 from tasks.guard import single_flight
 from tasks.locks.held import HeldLease
 

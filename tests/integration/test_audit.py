@@ -78,12 +78,15 @@ def charge_again() -> None:
             order_number=payment.order.number,
             payment_id=payment.pk,
             description="",
+            return_url="http://127.0.0.1/",
         )
     )
 
 
 def charge_for_no_order() -> None:
-    get_gateway().capture(CaptureRequest("k", 100, "EUR", "pm_card_visa", "NO-ORDER", 999, ""))
+    get_gateway().capture(
+        CaptureRequest("k", 100, "EUR", "pm_card_visa", "NO-ORDER", 999, "", "http://127.0.0.1/")
+    )
 
 
 def lose_the_capture() -> None:

@@ -17,7 +17,7 @@ from orders.models import SalesDay
 from orders.services import payment
 from orders.services.placement import place_order
 from orders.services.sales import record_sale
-from orders.services.stock import receive_stock
+from orders.services.shelf import receive_stock
 from tasks.errors import Permanent
 from tasks.event_models import EventMessage, EventReceipt
 from tasks.events import receipts

@@ -18,7 +18,7 @@ from jsonschema import Draft202012Validator
 from orders.models import Order
 from orders.services import fulfilment, notification, payment, sweeping
 from orders.services.placement import place_order
-from orders.services.stock import receive_stock
+from orders.services.shelf import receive_stock
 from tasks.event_models import EventMessage, EventStream
 from tasks.events import schemas
 from tasks.events.address import BadAddress, parse

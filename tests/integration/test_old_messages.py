@@ -1,7 +1,7 @@
 """Messages of earlier releases, as they are on the wire, meet today's handlers.
 
-``old_messages/TASK@RELEASE.json`` holds what a queue held: 4242 stands for an order, 4343 for its
-payment, 4444 for a mail. A release that changes a message adds a file; none is ever deleted while
+``old_messages/TASK@RELEASE.json`` holds what a queue held; ``MARKS`` says which number in it stands
+for what. A release that changes a message adds a file; none is ever deleted while
 its task's name is in use.
 """
 
@@ -15,14 +15,18 @@ from uuid import uuid4
 
 import pytest
 from celery import current_app
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 from kombu import Connection
 
 from orders.models import Notification, Order
+from orders.services.cancellation import cancel_order
 from orders.services.fulfilment import deduct_inventory
 from orders.services.payment import capture_payment
-from orders.states import FulfilmentStatus, OrderStatus
+from orders.services.returns import announce_return
+from orders.services.shipping import ship_lines
+from orders.states import FulfilmentStatus, OrderStatus, PaymentStatus, RefundStatus, ReturnStatus
 from tasks import topology
 from tasks.delivery import HEADER
 from tasks.models import DeadLetter, OutboxMessage
@@ -38,17 +42,25 @@ FILES = sorted((Path(__file__).parent / "old_messages").glob("*.json"))
 Message = dict[str, Any]
 
 
+def newest(rows: QuerySet[Any]) -> int:
+    """The id of the newest of them; 0 where the message's task needs none."""
+    return rows.order_by("-pk").values_list("pk", flat=True).first() or 0
+
+
+MARKS: dict[str, Callable[[Order], object]] = {
+    "4242": lambda order: order.pk,
+    "4343": lambda order: newest(order.payments.all()),
+    "4444": lambda order: newest(order.notifications.all()),
+    "4646": lambda order: newest(order.refunds.all()),
+    "FIRST_ENQUEUED_AT": lambda _order: timezone.now().isoformat(),
+}
+
+
 def message(file: Path, order: Order) -> Message:
     """The file's message about this order, under an id of its own."""
-    mail = order.notifications.last()
     text = file.read_text(encoding="utf-8")
-    for mark, value in (
-        ("4242", order.pk),
-        ("4343", order.payments.get().pk),
-        ("4444", mail.pk if mail else 0),
-        ("FIRST_ENQUEUED_AT", timezone.now().isoformat()),
-    ):
-        text = text.replace(mark, str(value))
+    for mark, value in MARKS.items():
+        text = text.replace(mark, str(value(order)))
     found: Message = json.loads(text)
     found["headers"]["id"] = str(uuid4())
     return found
@@ -118,6 +130,35 @@ def stuck_order() -> Order:
     return order
 
 
+def cancelled_order() -> Order:
+    order = packed_order()
+    cancel_order(order.pk, actor="test", reason="changed my mind")
+    return order
+
+
+def late_order() -> Order:
+    """Its money moved although it was told 'declined'."""
+    order = paid_order()
+    OutboxMessage.objects.all().delete()
+    order.payments.update(status=PaymentStatus.DECLINED)
+    Order.objects.filter(pk=order.pk).update(status=OrderStatus.PAYMENT_FAILED)
+    return order
+
+
+def ending_order() -> Order:
+    order = declined_order()
+    Order.objects.filter(pk=order.pk).update(hold_expires_at=Now() + timedelta(minutes=1))
+    return order
+
+
+def forgotten_return() -> Order:
+    order = packed_order()
+    ship_lines(order.pk, form_key=uuid4(), actor="test")
+    announce_return(order.pk, form_key=uuid4(), lines=(), reason="", actor="test")
+    order.returns.update(announced_at=Now() - timedelta(days=400))
+    return order
+
+
 def has(status: OrderStatus) -> Callable[[Order], bool]:
     return lambda order: Order.objects.filter(pk=order.pk, status=status).exists()
 
@@ -134,6 +175,18 @@ def is_resumed(order: Order) -> bool:
     return order.timeline.filter(kind="resumed").exists()
 
 
+def is_refunded(order: Order) -> bool:
+    return order.refunds.filter(status=RefundStatus.MOVED).exists()
+
+
+def is_reminded(order: Order) -> bool:
+    return order.notifications.filter(kind=Notification.Kind.HOLD_EXPIRING).exists()
+
+
+def is_lapsed(order: Order) -> bool:
+    return order.returns.filter(status=ReturnStatus.LAPSED).exists()
+
+
 def is_kept(order: Order) -> bool:
     """Whose task has nothing to do with it."""
     return Order.objects.filter(pk=order.pk).exists()
@@ -144,6 +197,10 @@ CASES: dict[str, tuple[Callable[[], Order], Callable[[Order], bool]]] = {
     "orders.deduct_inventory": (paid_order, is_packed),
     "orders.send_notification": (packed_order, is_mailed),
     "orders.expire_holds": (declined_order, has(OrderStatus.EXPIRED)),
+    "orders.lapse_returns": (forgotten_return, is_lapsed),
+    "orders.move_refund": (cancelled_order, is_refunded),
+    "orders.recheck_payment": (late_order, has(OrderStatus.PAID)),
+    "orders.remind_of_holds": (ending_order, is_reminded),
     "orders.resume_stuck_orders": (stuck_order, is_resumed),
     "tasks.collect_dead_letters": (placed_order, is_kept),
     "tasks.prune_old_rows": (placed_order, is_kept),

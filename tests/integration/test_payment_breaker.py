@@ -14,7 +14,7 @@ from django.utils import timezone
 from orders.gateways.chosen import get_gateway
 from orders.models import Order
 from orders.services.placement import place_order
-from orders.services.stock import receive_stock
+from orders.services.shelf import receive_stock
 from orders.states import OrderStatus
 from orders.tasks import capture_payment
 from tasks.breaker import BreakerPolicy, Status

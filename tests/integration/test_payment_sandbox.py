@@ -257,6 +257,15 @@ def test_without_the_right_key_nothing_is_told(
         ("amount=5&currency=eur&payment_method=pm_card_visa", "confirm"),
         ("amount=5&currency=eur&confirm=true&payment_method=pm_card_visa&colour=red", "colour"),
         ("amount[x]=5&currency=eur&confirm=true&payment_method=pm_card_visa", "amount"),
+        (
+            "amount=5&currency=eur&confirm=true&payment_method=pm_card_visa&return_url=/here",
+            "return_url",
+        ),
+        (
+            "amount=5&currency=eur&confirm=true&payment_method=pm_card_visa"
+            "&payment_method_types[]=card",
+            "payment_method_types",
+        ),
     ],
 )
 def test_a_wrong_parameter_is_named(api: httpx.Client, form: str, param: str) -> None:

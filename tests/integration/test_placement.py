@@ -12,7 +12,7 @@ from django.db import IntegrityError, connection, connections, transaction
 from orders.errors import EmptyOrder, OutOfStock, UnknownSku
 from orders.models import Order, Payment, StockHold, StockItem, StockMovement, TimelineEvent
 from orders.services.placement import PlaceOrder, place_order
-from orders.services.stock import receive_stock
+from orders.services.shelf import receive_stock
 from tasks.models import OutboxMessage
 from tests.integration.shopping import command, line, placed, units
 

@@ -15,7 +15,7 @@ from ops.stack.stack import Stack
 Answer = TypeVar("Answer")
 
 _ADD_PRODUCT = """
-from orders.services.stock import receive_stock
+from orders.services.shelf import receive_stock
 from shop.models import Category, Product, Variant
 category, _ = Category.objects.get_or_create(slug="tests", defaults={{"name": "Tests"}})
 product = Product.objects.create(

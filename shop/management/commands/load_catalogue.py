@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from orders import selectors
-from orders.services.stock import receive_stock
+from orders.services.shelf import receive_stock
 from shop.models import Category, Product, Variant
 
 _DEFAULT = Path(__file__).resolve().parents[2] / "catalogue.toml"

@@ -1,0 +1,70 @@
+"""The road from the outbox to a handler without a broker: at least once, in any order."""
+
+from typing import Any
+
+from celery import current_app
+from django.db import transaction
+
+from ops.lifecycle.errors import Broken
+from ops.lifecycle.leases import PaperLeases
+from tasks.base import PlatformTask
+from tasks.errors import TaskError
+from tasks.models import OutboxMessage
+from tasks.outbox import enqueue
+from tasks.retry import GiveUp
+
+
+class Messages:
+    """Every delay may be over and any message may come next, or twice."""
+
+    def __init__(self, leases: PaperLeases) -> None:
+        self._leases = leases
+        self._handled: list[OutboxMessage] = []
+
+    def waiting(self) -> list[OutboxMessage]:
+        return list(OutboxMessage.objects.order_by("pk"))
+
+    def handled(self) -> list[OutboxMessage]:
+        """Those that a broker may deliver once more."""
+        return list(self._handled)
+
+    def handle(self, message: OutboxMessage, *, overtake: bool = False) -> str:
+        """Take it off the outbox and work it off, as a relay and a worker would. ``overtake``: the
+        lease of another worker is taken to have ended. Raises Broken for what would be a dead
+        letter: every fault here is one that time mends."""
+        OutboxMessage.objects.filter(pk=message.pk).delete()
+        self._handled.append(message)
+        task = _task(message.task)
+        try:
+            self._run(task, message.kwargs, overtake=overtake)
+        except Exception as error:
+            decision = task.policy.decide(error, message.attempt, 0.0)
+            if isinstance(decision, GiveUp) or not isinstance(error, TaskError):
+                raise Broken(
+                    f"{message.task} {message.kwargs}: {type(error).__name__}: {error}"
+                ) from error
+            self.again(message)
+            return f"{message.task} comes back: {type(error).__name__}"
+        return f"{message.task} {message.kwargs}"
+
+    def again(self, message: OutboxMessage) -> None:
+        """Its worker died: the broker gives it to another one."""
+        with transaction.atomic():
+            enqueue(message.task, message.kwargs, subject=message.subject)
+
+    def sweep(self, name: str) -> None:
+        """A periodic task, run now."""
+        self._run(_task(name), {}, overtake=False)
+
+    def _run(self, task: PlatformTask, kwargs: dict[str, Any], *, overtake: bool) -> None:
+        if task.lease_key is None:
+            task.run(**kwargs)
+            return
+        with self._leases.hold(task.lease_key.render(kwargs), overtake=overtake) as lease:
+            task.run(lease=lease, **kwargs)
+
+
+def _task(name: str) -> PlatformTask:
+    current_app.loader.import_default_modules()
+    task: PlatformTask = current_app.tasks[name]
+    return task

@@ -2,6 +2,10 @@
 FROM python:3.12-slim AS application
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1
 WORKDIR /srv/app
+# Pango sets the type of invoices and packing slips; its package brings a font.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends libpangoft2-1.0-0 \
+    && rm -rf /var/lib/apt/lists/*
 COPY requirements.txt requirements-otel.txt constraints.txt ./
 RUN pip install -r requirements.txt -r requirements-otel.txt -c constraints.txt
 # Volumes take their owner from the folder they are mounted on.
@@ -9,6 +13,7 @@ RUN useradd --system --home-dir /srv --shell /usr/sbin/nologin app \
     && install -d -o app -g app /srv/static /srv/mail /srv/beat
 COPY manage.py ./
 COPY config ./config
+COPY locale ./locale
 COPY tasks ./tasks
 COPY orders ./orders
 COPY shop ./shop

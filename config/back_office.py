@@ -2,30 +2,127 @@
 
 from typing import Any
 
+from django.http import HttpRequest
 from django.urls import reverse_lazy
+from django.utils.text import format_lazy
 
 _ON_CALL = "Behind the counter"
-_MENU: dict[str, list[tuple[str, str, Any]]] = {
+# (title, icon, address, who may see it)
+_MENU: dict[str, list[tuple[str, str, Any, str]]] = {
     "Orders": [
-        ("Orders", "receipt_long", reverse_lazy("admin:orders_order_changelist")),
-        ("Payments", "credit_card", reverse_lazy("admin:orders_payment_changelist")),
-        ("Mails", "mail", reverse_lazy("admin:orders_notification_changelist")),
-        ("Sales", "bar_chart", reverse_lazy("admin:orders_salesday_changelist")),
+        (
+            "Orders",
+            "receipt_long",
+            reverse_lazy("admin:orders_order_changelist"),
+            "orders.view_order",
+        ),
+        (
+            "Needs attention",
+            "notification_important",
+            format_lazy("{}?attention=any", reverse_lazy("admin:orders_order_changelist")),
+            "orders.view_order",
+        ),
+        (
+            "Payments",
+            "credit_card",
+            reverse_lazy("admin:orders_payment_changelist"),
+            "orders.view_payment",
+        ),
+        (
+            "Refunds",
+            "currency_exchange",
+            reverse_lazy("admin:orders_refund_changelist"),
+            "orders.view_refund",
+        ),
+        (
+            "Parcels",
+            "package_2",
+            reverse_lazy("admin:orders_shipment_changelist"),
+            "orders.view_shipment",
+        ),
+        (
+            "Returns",
+            "assignment_return",
+            reverse_lazy("admin:orders_return_changelist"),
+            "orders.view_return",
+        ),
+        (
+            "Mails",
+            "mail",
+            reverse_lazy("admin:orders_notification_changelist"),
+            "orders.view_notification",
+        ),
+        ("Proof", "verified", reverse_lazy("admin:orders_proof"), "orders.see_proof"),
+        (
+            "Sales",
+            "bar_chart",
+            reverse_lazy("admin:orders_salesday_changelist"),
+            "orders.view_salesday",
+        ),
     ],
     "Shop": [
-        ("Products", "storefront", reverse_lazy("admin:shop_product_changelist")),
-        ("Categories", "category", reverse_lazy("admin:shop_category_changelist")),
-        ("Stock", "inventory_2", reverse_lazy("admin:orders_stockitem_changelist")),
-        ("Stock ledger", "list", reverse_lazy("admin:orders_stockmovement_changelist")),
+        (
+            "Products",
+            "storefront",
+            reverse_lazy("admin:shop_product_changelist"),
+            "shop.view_product",
+        ),
+        (
+            "Categories",
+            "category",
+            reverse_lazy("admin:shop_category_changelist"),
+            "shop.view_category",
+        ),
+        (
+            "Stock",
+            "inventory_2",
+            reverse_lazy("admin:orders_stockitem_changelist"),
+            "orders.view_stockitem",
+        ),
+        (
+            "Stock ledger",
+            "list",
+            reverse_lazy("admin:orders_stockmovement_changelist"),
+            "orders.view_stockmovement",
+        ),
     ],
     _ON_CALL: [
-        ("Outbox", "outbox", reverse_lazy("admin:tasks_outboxmessage_changelist")),
-        ("Dead letters", "error", reverse_lazy("admin:tasks_deadletter_changelist")),
-        ("Breakers", "electrical_services", reverse_lazy("admin:tasks_breakerstate_changelist")),
-        ("Events", "stream", reverse_lazy("admin:tasks_eventmessage_changelist")),
-        ("Locks", "lock", reverse_lazy("admin:tasks_locks")),
+        (
+            "Outbox",
+            "outbox",
+            reverse_lazy("admin:tasks_outboxmessage_changelist"),
+            "tasks.view_outboxmessage",
+        ),
+        (
+            "Dead letters",
+            "error",
+            reverse_lazy("admin:tasks_deadletter_changelist"),
+            "tasks.view_deadletter",
+        ),
+        (
+            "Breakers",
+            "electrical_services",
+            reverse_lazy("admin:tasks_breakerstate_changelist"),
+            "tasks.view_breakerstate",
+        ),
+        (
+            "Events",
+            "stream",
+            reverse_lazy("admin:tasks_eventmessage_changelist"),
+            "tasks.view_eventmessage",
+        ),
+        ("Locks", "lock", reverse_lazy("admin:tasks_locks"), "tasks.view_lockrelease"),
     ],
-    "People": [("Staff", "group", reverse_lazy("admin:auth_user_changelist"))],
+    "People": [
+        ("Accounts", "person", reverse_lazy("admin:shop_account_changelist"), "shop.view_account"),
+        (
+            "Account mails",
+            "forward_to_inbox",
+            reverse_lazy("admin:shop_accountmail_changelist"),
+            "shop.view_accountmail",
+        ),
+        ("Staff", "group", reverse_lazy("admin:auth_user_changelist"), "auth.view_user"),
+    ],
 }
 _COLOURS = {
     "primary": {
@@ -46,7 +143,7 @@ _COLOURS = {
 
 def unfold(shop_name: str, flower_url: str) -> dict[str, Any]:
     """``settings.UNFOLD``. Flower stands in the menu only where there is one."""
-    flower = [("Flower", "monitoring", flower_url)] if flower_url else []
+    flower = [("Flower", "monitoring", flower_url, "tasks.view_outboxmessage")]
     return {
         "SITE_TITLE": f"{shop_name} back office",
         "SITE_HEADER": shop_name,
@@ -58,11 +155,18 @@ def unfold(shop_name: str, flower_url: str) -> dict[str, Any]:
                     "title": title,
                     "separator": True,
                     "items": [
-                        {"title": name, "icon": icon, "link": link}
-                        for name, icon, link in [*items, *(flower if title == _ON_CALL else [])]
+                        _entry(*item)
+                        for item in [*items, *(flower if flower_url and title == _ON_CALL else [])]
                     ],
                 }
                 for title, items in _MENU.items()
             ],
         },
     }
+
+
+def _entry(title: str, icon: str, link: Any, permission: str) -> dict[str, Any]:
+    def may_see(request: HttpRequest) -> bool:
+        return request.user.has_perm(permission)
+
+    return {"title": title, "icon": icon, "link": link, "permission": may_see}

@@ -20,10 +20,16 @@ SITE_URL = env.url("SITE_URL", ("http", "https"), "http://127.0.0.1:8000").rstri
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", SITE_URL)
 SHOP_NAME = env.text("SHOP_NAME", "Tidemark")
 CURRENCY = env.text("CURRENCY", "EUR")
+# On invoices and parcels. A comma ends a line.
+SHOP_ADDRESS = env.text("SHOP_ADDRESS", f"{SHOP_NAME}, 1 Quay Street, 28195 Bremen, Germany")
+SHOP_TAX_ID = env.text("SHOP_TAX_ID", "")
+# Prices contain it. 0: none is charged, and invoices say so.
+VAT_PERCENT = env.number("VAT_PERCENT", 19, low=0, high=50)
 FLOWER_URL = env.url("FLOWER_URL", ("http", "https"), "")
 
 # -- the application ----------------------------------------------------------
 INSTALLED_APPS = [
+    "unfold.contrib.import_export",  # stands before import_export for the same reason
     "unfold",  # must stand before django.contrib.admin, whose templates it replaces
     "django.contrib.admin",
     "django.contrib.auth",
@@ -33,6 +39,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.humanize",
     "django_htmx",
+    "import_export",
     "tasks",
     "orders",
     "shop",
@@ -66,6 +73,9 @@ TEMPLATES = [
     },
 ]
 LANGUAGE_CODE = "en"
+# What mails and papers are written in. The catalogs are kept by './dev messages'.
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = env.text("TIME_ZONE", "UTC")
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -84,6 +94,17 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
 ]
+
+# Staff by their name in the admin, shoppers by their address in the shop; neither opens the other.
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "shop.accounts.backend.AccountBackend",
+]
+# How long a link in a mail about an account can be used.
+ACCOUNT_LINK_SECONDS = env.whole("ACCOUNT_LINK_SECONDS", 4 * 3_600, low=1, high=7 * 86_400)
+ACCOUNT_MAILS_KEPT_DAYS = env.whole("ACCOUNT_MAILS_KEPT_DAYS", 30, low=1, high=3_650)
+# How many proxies stand before this process and write X-Forwarded-For. 0: none is believed.
+PROXY_COUNT = env.whole("PROXY_COUNT", 0, low=0, high=10)
 
 # -- safety of the pages ------------------------------------------------------
 _HTTPS = SITE_URL.startswith("https://")
@@ -163,6 +184,10 @@ LOCK_FALLBACK_AFTER_SECONDS = env.number(
 STRIPE_API_KEY = env.text("STRIPE_API_KEY")
 # Empty: the real Stripe. Set: a sandbox that speaks the same protocol.
 STRIPE_API_BASE = env.url("STRIPE_API_BASE", ("http", "https"), "")
+# Of the endpoint /webhooks/payments/ at the provider. Empty: it takes nothing.
+STRIPE_WEBHOOK_SECRET = env.text("STRIPE_WEBHOOK_SECRET", "")
+# A webhook that was signed longer ago is refused: somebody may have kept it to send it again.
+WEBHOOK_TOLERANCE_SECONDS = env.whole("WEBHOOK_TOLERANCE_SECONDS", 300, low=1, high=86_400)
 PAYMENT_TIMEOUT_SECONDS = env.number("PAYMENT_TIMEOUT_SECONDS", 10, low=0.5, high=80)
 # How long a payment operation that failed again and again is left alone before it is probed.
 PAYMENT_BREAKER_OPEN_SECONDS = env.number("PAYMENT_BREAKER_OPEN_SECONDS", 10, low=0.1, high=600)
@@ -177,8 +202,25 @@ REMIND_BEFORE_SECONDS = env.whole("REMIND_BEFORE_SECONDS", 5 * 60, low=1, high=8
 RETURN_WINDOW_DAYS = env.whole("RETURN_WINDOW_DAYS", 30, low=1, high=730)
 # When an announced return that never arrived is closed.
 RETURN_DAYS = env.whole("RETURN_DAYS", 30, low=1, high=730)
+# From when on the order desk says that somebody should look: a paid order that was not shipped, a
+# bank that has not answered.
+SHIP_WITHIN_HOURS = env.whole("SHIP_WITHIN_HOURS", 48, low=1, high=8_760)
+BANK_PATIENCE_MINUTES = env.whole("BANK_PATIENCE_MINUTES", 30, low=1, high=10_080)
+
+# -- other systems that listen (docs/webhooks.md) -------------------------------
+WEBHOOK_OUT_TIMEOUT_SECONDS = env.number("WEBHOOK_OUT_TIMEOUT_SECONDS", 10, low=0.5, high=60)
+WEBHOOK_OUT_GIVE_UP_SECONDS = env.whole(
+    "WEBHOOK_OUT_GIVE_UP_SECONDS", 86_400, low=1, high=7 * 86_400
+)
+# Private and loopback addresses: an endpoint there could be made to reach what stands behind us.
+WEBHOOK_OUT_PRIVATE = env.flag("WEBHOOK_OUT_PRIVATE")
+
+# Signs the reports of 'manage.py audit' and of the admin. Empty: no report can be filed.
+PROOF_KEY = env.text("PROOF_KEY", "")
 
 # -- mail ---------------------------------------------------------------------
+# Who is told about low stock; empty: nobody.
+STAFF_EMAILS = env.words("STAFF_EMAILS")
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"{SHOP_NAME} <orders@localhost>")
 # The right-hand side of every Message-ID: stable, whatever host sends.
 MAIL_DOMAIN = env.text("MAIL_DOMAIN", "localhost.localdomain")
@@ -202,8 +244,18 @@ TASK_QUEUES = {
     "orders.capture_payment": "orders.payment",
     "orders.deduct_inventory": "orders.inventory",
     "orders.send_notification": "orders.notification",
+    "orders.send_staff_mail": "orders.notification",
+    "orders.deliver_webhook": "orders.webhook",
+    "orders.resume_outgoing": "orders.maintenance",
+    "orders.tell_low_stock": "orders.maintenance",
+    "orders.send_exports": "orders.maintenance",
+    "orders.handle_webhook": "orders.payment",
+    "shop.send_account_mail": "orders.notification",
+    "shop.resume_account_mails": "orders.maintenance",
+    "orders.erase_ended_orders": "orders.maintenance",
     "orders.expire_holds": "orders.maintenance",
     "orders.resume_stuck_orders": "orders.maintenance",
+    "orders.resume_webhooks": "orders.maintenance",
     "orders.move_refund": "orders.payment",
     "orders.recheck_payment": "orders.payment",
     "orders.remind_of_holds": "orders.maintenance",
@@ -224,6 +276,14 @@ RELAY_CONFIRM_TIMEOUT_SECONDS = env.number("RELAY_CONFIRM_TIMEOUT_SECONDS", 10, 
 # From when on messages that wait in the outbox are an alarm.
 OUTBOX_OLD_SECONDS = env.number("OUTBOX_OLD_SECONDS", 60, low=1, high=86_400)
 DEAD_LETTERS_KEPT_DAYS = env.whole("DEAD_LETTERS_KEPT_DAYS", 90, low=1, high=3_650)
+WEBHOOKS_KEPT_DAYS = env.whole("WEBHOOKS_KEPT_DAYS", 30, low=1, high=3_650)
+# Rows of the application that 'tasks.prune_old_rows' deletes: model, column with the time of their
+# end, days after it.
+RETENTIONS = [("orders.WebhookEvent", "handled_at", WEBHOOKS_KEPT_DAYS)]
+
+# Rows of the application that 'tasks.prune_old_rows' deletes: model, column with the time of their
+# end, days after it.
+RETENTIONS = [("shop.AccountMail", "settled_at", ACCOUNT_MAILS_KEPT_DAYS)]
 
 # -- the event stream (docs/events) -------------------------------------------
 # Empty: no events are written. The URL is checked by tasks.events.checks.
@@ -266,8 +326,14 @@ CELERY_BEAT_SCHEDULE = {
     for name, seconds in {
         "orders.expire_holds": env.number("EXPIRE_EVERY_SECONDS", 15, low=1, high=3_600),
         "orders.resume_stuck_orders": env.number("RESUME_EVERY_SECONDS", 30, low=1, high=3_600),
+        "orders.resume_webhooks": env.number("RESUME_EVERY_SECONDS", 30, low=1, high=3_600),
+        "shop.resume_account_mails": env.number("RESUME_EVERY_SECONDS", 30, low=1, high=3_600),
+        "orders.erase_ended_orders": env.number("ERASE_EVERY_SECONDS", 3_600, low=1, high=86_400),
         "orders.remind_of_holds": env.number("REMIND_EVERY_SECONDS", 30, low=1, high=3_600),
         "orders.lapse_returns": env.number("LAPSE_EVERY_SECONDS", 3_600, low=1, high=86_400),
+        "orders.resume_outgoing": env.number("RESUME_OUTGOING_SECONDS", 60, low=1, high=3_600),
+        "orders.tell_low_stock": env.number("LOW_STOCK_EVERY_SECONDS", 60, low=1, high=86_400),
+        "orders.send_exports": env.number("EXPORTS_EVERY_SECONDS", 60, low=1, high=3_600),
         "tasks.collect_dead_letters": env.number("COLLECT_EVERY_SECONDS", 15, low=1, high=3_600),
         "tasks.watch_outbox": env.number("WATCH_EVERY_SECONDS", 15, low=1, high=3_600),
         "tasks.prune_old_rows": env.number("PRUNE_EVERY_SECONDS", 3_600, low=1, high=86_400),
@@ -276,6 +342,9 @@ CELERY_BEAT_SCHEDULE = {
 
 # -- the admin ----------------------------------------------------------------
 UNFOLD = unfold(SHOP_NAME, FLOWER_URL)
+# A file waits for its confirmation where every web process can read it.
+IMPORT_EXPORT_TMP_STORAGE_CLASS = "import_export.tmp_storages.CacheStorage"
+IMPORT_EXPORT_SKIP_ADMIN_LOG = True  # the ledger says who and why
 
 # -- logs ---------------------------------------------------------------------
 # Empty: no spans, and no package of OpenTelemetry is loaded.

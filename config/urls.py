@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from orders.webhook_view import receive_payment_webhook
 from tasks import health
 from tasks.metrics import page as metrics
 
@@ -11,6 +12,7 @@ urlpatterns = [
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
     path("metrics", metrics.page, name="metrics"),
+    path("webhooks/payments/", receive_payment_webhook, name="payment-webhook"),
     path("", include("shop.urls")),
 ]
 

@@ -44,6 +44,12 @@ def _docs(argv: list[str]) -> int:
     return docs_states.main(argv)
 
 
+def _messages(argv: list[str]) -> int:
+    from ops import messages  # noqa: PLC0415 - nothing else needs it
+
+    return messages.main(argv)
+
+
 def _help(_: list[str]) -> int:
     print(help_text())
     return 0
@@ -66,6 +72,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], int], str]] = {
     "crash": (_crash, "kill -9 while messages flow, then count: --runs N, --messages N"),
     "audit": (commands.audit, "compare orders, stock, payments and mails of the running stack"),
     "manage": (commands.manage, "any manage.py command in the running stack: ./dev manage shell"),
+    "messages": (_messages, "collect, merge and compile the translations: --check"),
     "help": (_help, "this text"),
 }
 

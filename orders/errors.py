@@ -68,3 +68,15 @@ class NotCorrectable(OrderError):
 
 class Busy(OrderError):
     """The database could not be had in time. Nothing was changed; the request may be sent again."""
+
+
+class NotInvoiceable(OrderError):
+    """No invoice is due: the order is not packed yet, or it was called off before it was."""
+
+
+class PaperUnavailable(OrderError):
+    """The PDF could not be made here and now. The same paper as a page can be printed."""
+
+
+class NotMailable(OrderError):
+    """The mail may not be sent again: its order's personal data was erased."""

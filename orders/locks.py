@@ -7,11 +7,15 @@ cannot write over a newer one (lock-and-fence: M. Kleppmann, 'How to do distribu
 
 from typing import Any
 
+from django.db import connection
 from django.db.models.functions import Now
 
-from orders.models import Order
+from orders.models import Order, StockItem
 from orders.states import OrderStatus, may_become
 from tasks import fencing
+
+# Any number that nobody else locks in this database: "invoices" in ASCII.
+_INVOICE_NUMBERS = int.from_bytes(b"invoices", "big")
 
 
 def claim_order(order_id: int, token: int) -> None:
@@ -61,6 +65,20 @@ def lock_order_fenced(order_id: int, token: int) -> Order:
     """As ``lock_order``, for work under a lease. Raises LeaseLost when a newer one has it."""
     fencing.ensure_fence(Order, order_id, token)
     return Order.objects.get(pk=order_id)
+
+
+def lock_invoice_numbers() -> None:
+    """Nobody else draws an invoice's number until the transaction ends: a number that is rolled
+    back is free again, so that there are no gaps. Taken after the order's row. Raises
+    OperationalError when it cannot be had within ``lock_timeout``."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_INVOICE_NUMBERS])
+
+
+def lock_stock(sku: str) -> StockItem:
+    """The SKU's row, kept still until the transaction ends; with it, its holds: whoever changes one
+    changes this row too. Raises StockItem.DoesNotExist, OperationalError after ``lock_timeout``."""
+    return StockItem.objects.select_for_update(no_key=True).get(sku=sku)
 
 
 def _refuse_illegal(source: OrderStatus | None, target: OrderStatus | None) -> None:

@@ -10,7 +10,17 @@ from typing import Any
 from django.db.models import Count, Max, QuerySet
 from prometheus_client.metrics_core import Metric
 
-from orders.models import Notification, Order, Payment, Refund, Return, Shipment
+from orders.models import (
+    Notification,
+    Order,
+    Payment,
+    Refund,
+    Return,
+    Shipment,
+    StaffMail,
+    WebhookDelivery,
+    WebhookEvent,
+)
 from orders.states import (
     OPEN_REFUNDS,
     SHIPPABLE,
@@ -38,6 +48,10 @@ METER.declare(
     Kind("parcels", "Parcels by what happened to them.", ("event",)),
     Kind("returns_received", "Returns that arrived."),
     Kind("mails_sent", "Mails handed over, by kind.", ("kind",)),
+    Kind("mails_refused", "Mails refused for good or bounced, by kind.", ("kind",)),
+    Kind("staff_mails_sent", "Mails to the staff handed over, by kind.", ("kind",)),
+    Kind("webhooks_settled", "Webhooks to other systems by what became of them.", ("outcome",)),
+    Kind("webhooks_received", "What the provider told us, by what became of it.", ("outcome",)),
 )
 
 
@@ -91,6 +105,27 @@ def mail_sent(kind: str) -> None:
     METER.count_on_commit("mails_sent", (kind,))
 
 
+def mail_refused(kind: str) -> None:
+    METER.count_on_commit("mails_refused", (kind,))
+
+
+def staff_mail_sent(kind: str) -> None:
+    METER.count_on_commit("staff_mails_sent", (kind,))
+
+
+def webhook_settled(outcome: str) -> None:
+    METER.count_on_commit("webhooks_settled", (outcome,))
+
+
+def webhook_received(outcome: str) -> None:
+    """stored, replayed"""
+    METER.count_on_commit("webhooks_received", (outcome,))
+
+
+def webhook_refused() -> None:
+    METER.count("webhooks_received", ("refused",))
+
+
 def waiting() -> Iterable[Metric]:
     """Every state that is not final: how many wait in it, and the longest wait."""
     orders = Order.objects.order_by()
@@ -126,8 +161,19 @@ def waiting() -> Iterable[Metric]:
             orders.filter(status=OrderStatus.PAID, fulfilment=FulfilmentStatus.UNFULFILLED),
             "changed_at",
         ),
+        "webhook_received": _waiting(
+            WebhookEvent.objects.order_by().filter(status=WebhookEvent.Status.RECEIVED),
+            "received_at",
+        ),
         "mail_pending": _waiting(
             Notification.objects.order_by().filter(status=Notification.Status.PENDING), "created_at"
+        ),
+        "staff_mail_pending": _waiting(
+            StaffMail.objects.order_by().filter(status=StaffMail.Status.PENDING), "created_at"
+        ),
+        "webhook_pending": _waiting(
+            WebhookDelivery.objects.order_by().filter(status=WebhookDelivery.Status.PENDING),
+            "owed_at",
         ),
     }
     yield gauge(

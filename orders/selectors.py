@@ -2,37 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
 from uuid import UUID
 
-from django.utils import timezone
+from django.db.models import QuerySet
 
-from orders.models import Notification, Order, Payment, StockItem
-from orders.states import DEDUCTED, OrderStatus, PaymentStatus, RefundStatus
-
-StepState = Literal["done", "current", "waiting", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One line of the order page. ``at`` is when it was done."""
-
-    name: str
-    title: str
-    detail: str
-    state: StepState
-    at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where an order stands, in words for its shopper. ``pending``: look again soon."""
-
-    steps: tuple[Step, ...]
-    headline: str
-    pending: bool
-    can_retry_payment: bool
+from orders.emails import with_email
+from orders.models import Order, StockItem
+from orders.states import OrderStatus, PaymentStatus, RefundStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +56,21 @@ def order_by_key(idempotency_key: UUID) -> Order | None:
     return Order.objects.filter(idempotency_key=idempotency_key).first()
 
 
+def orders_of_email(email: str) -> QuerySet[Order]:
+    """Orders that were placed with this address, however it was spelt; the newest first."""
+    return with_email(Order.objects.all(), email).order_by("-id")
+
+
+def orders_of_customer(customer_id: int) -> QuerySet[Order]:
+    """Orders that the account of this user lists; the newest first."""
+    return Order.objects.filter(customer=customer_id).order_by("-id")
+
+
+def guest_orders(email: str) -> QuerySet[Order]:
+    """Orders of this address that no account lists."""
+    return orders_of_email(email).filter(customer=None, erased_at=None)
+
+
 def available(skus: Iterable[str]) -> dict[str, int]:
     """Units that can be bought now, for each SKU; 0 for one that was never in stock."""
     wanted = list(skus)
@@ -90,91 +81,3 @@ def available(skus: Iterable[str]) -> dict[str, int]:
 def stocked_skus() -> set[str]:
     """SKUs that have ever been in stock."""
     return set(StockItem.objects.values_list("sku", flat=True))
-
-
-def progress(order: Order) -> Progress:
-    """The steps from received to mailed. Reads the relations that ``order_by_token`` prefetched."""
-    payment = list(order.payments.all())[-1]
-    mail = next(
-        (
-            item
-            for item in order.notifications.all()
-            if item.kind == Notification.Kind.ORDER_CONFIRMED
-        ),
-        None,
-    )
-    mailed = mail is not None and mail.status == Notification.Status.SENT
-    packed = order.fulfilment in DEDUCTED
-    steps = (
-        Step("received", "Received", "We have your order.", "done", order.placed_at),
-        _paid_step(order, payment),
-        _packed_step(order, packed),
-        _mail_step(order, mail, packed),
-    )
-    return Progress(
-        steps=steps,
-        headline=_headline(order, payment, packed, mailed),
-        pending=_pending(order, mailed),
-        can_retry_payment=order.status == OrderStatus.PAYMENT_FAILED
-        and order.hold_expires_at > timezone.now(),
-    )
-
-
-def _pending(order: Order, mailed: bool) -> bool:
-    return order.status == OrderStatus.PLACED or (order.status == OrderStatus.PAID and not mailed)
-
-
-def _paid_step(order: Order, payment: Payment) -> Step:
-    amount = f"{payment.card_label}"
-    match order.status, payment.status:
-        case OrderStatus.PAID, _:
-            return Step("paid", "Paid", f"Paid with {amount}.", "done", order.paid_at)
-        case OrderStatus.PAYMENT_FAILED | OrderStatus.EXPIRED, _:
-            return Step("paid", "Not paid", payment.decline_message, "failed", payment.settled_at)
-        case _, PaymentStatus.UNKNOWN:
-            return Step(
-                "paid",
-                "Waiting for the bank",
-                "The bank has not answered yet; you will not be charged twice.",
-                "current",
-            )
-        case _:
-            return Step("paid", "Paying", f"Asking the bank about {amount}.", "current")
-
-
-def _packed_step(order: Order, packed: bool) -> Step:
-    if packed:
-        return Step(
-            "packed", "Packed from stock", "Your things are set aside.", "done", order.packed_at
-        )
-    if order.status == OrderStatus.EXPIRED:
-        return Step("packed", "Not packed", "The units went back on sale.", "failed")
-    current = order.status == OrderStatus.PAID
-    detail = "Taking your things off the shelf." if current else "Kept for you until it is paid."
-    return Step("packed", "Packed from stock", detail, "current" if current else "waiting")
-
-
-def _mail_step(order: Order, mail: Notification | None, packed: bool) -> Step:
-    if mail is not None and mail.status == Notification.Status.SENT:
-        detail = f"A confirmation went to {order.email}."
-        return Step("mail", "You have mail", detail, "done", mail.sent_at)
-    detail = f"A confirmation will go to {order.email}."
-    if order.status in (OrderStatus.PAYMENT_FAILED, OrderStatus.EXPIRED):
-        return Step("mail", "Confirmation", "Comes once the order is paid.", "waiting")
-    return Step("mail", "Confirmation", detail, "current" if packed else "waiting")
-
-
-def _headline(order: Order, payment: Payment, packed: bool, mailed: bool) -> str:
-    if order.status == OrderStatus.EXPIRED:
-        return "This order was not paid in time. Nothing was charged."
-    if order.status == OrderStatus.PAYMENT_FAILED:
-        return "The card was declined. Nothing was charged; your things are kept for a while."
-    if mailed:
-        return "Thank you. You have mail."
-    if packed:
-        return "Paid and packed. Your confirmation is on its way."
-    if order.status == OrderStatus.PAID:
-        return "Paid. We are packing your things."
-    if payment.status == PaymentStatus.UNKNOWN:
-        return "The bank has not answered yet; you will not be charged twice."
-    return "Thank you. We have your order and are asking the bank."

@@ -1,18 +1,19 @@
-"""Products in the back office, with the stock that shoppers see."""
+"""Products in the back office, with the stock that shoppers see; accounts and their mails."""
 
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Count, Prefetch, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
 
 from orders.selectors import available
-from shop.models import Category, Product, Variant
+from shop.models import Account, AccountMail, Category, Product, Variant
 from shop.money import display_price
 from shop.selectors import picture_url
+from tasks.admin_base import ReadOnlyAdmin, badge
 
 
 class VariantInline(TabularInline):  # type: ignore[misc]  # unfold has no type information
@@ -88,3 +89,39 @@ class ProductAdmin(ModelAdmin):  # type: ignore[misc]
             f"{variant.name or variant.sku}: {units.get(variant.sku, 0)}"
             for variant in product.variants.all()
         )
+
+
+@admin.register(Account)
+class AccountAdmin(ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]
+    """Who has an account. Its data is changed by its owner, and erased by 'personal_data'."""
+
+    list_display = ["email", "language", "confirmed_at", "order_count"]
+    search_fields = ["email"]
+    fields = ["email", "language", "confirmed_at", "order_count"]
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
+        accounts: QuerySet[Account] = super().get_queryset(request)
+        return accounts.annotate(orders_in_it=Count("user__orders"))
+
+    @admin.display(description="orders")
+    def order_count(self, account: Account) -> int:
+        return int(getattr(account, "orders_in_it", 0))
+
+
+@admin.register(AccountMail)
+class AccountMailAdmin(ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]
+    """Mails about accounts, without their words: a link in them would be a key."""
+
+    list_display = ["kind", "recipient", "coloured_status", "created_at", "settled_at", "problem"]
+    list_filter = ["status", "kind"]
+    search_fields = ["recipient"]
+    fields = [
+        *("kind", "recipient", "language", "status", "subject", "problem"),
+        *("created_at", "settled_at", "closed_at"),
+    ]
+    readonly_fields = fields
+
+    @badge("status", {"pending": "info", "sent": "success", "refused": "danger"})
+    def coloured_status(self, mail: AccountMail) -> tuple[str, str]:
+        return mail.status, mail.get_status_display()

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from shop import session
+from shop.accounts.signed_in import current_account
 from shop.models import Category
 
 
@@ -18,7 +19,14 @@ def shop(request: HttpRequest) -> dict[str, Any]:
         "currency": settings.CURRENCY,
         "shop_categories": SimpleLazyObject(lambda: list(Category.objects.all())),
         "cart_count": partial(_cart_count, request),
+        "has_account": partial(_has_account, request),
     }
+
+
+def _has_account(request: HttpRequest) -> bool:
+    """Whether a shopper is signed in. A visitor without a session cookie costs no query."""
+    kept = getattr(request, "session", None)
+    return bool(kept and kept.session_key) and current_account(request) is not None
 
 
 def _cart_count(request: HttpRequest) -> int:

@@ -94,21 +94,9 @@ class CardForm(forms.Form):
         return ""
 
 
-class CheckoutForm(CardForm):
-    """Contact, delivery address and card. Limits are those of the order's columns."""
+class AddressForm(forms.Form):
+    """Where a parcel goes. Limits are those of the order's columns."""
 
-    field_order = ["email", "name", "line1", "line2", "postcode", "city", "country"]
-
-    email = forms.EmailField(
-        label="E-mail",
-        max_length=254,
-        help_text="For the receipt and the link to your order.",
-        error_messages={
-            "required": "The e-mail address is missing. We send your receipt there.",
-            "invalid": "This is not an e-mail address. It looks like name@example.org.",
-        },
-        widget=forms.EmailInput(attrs={"autocomplete": "email", "inputmode": "email"}),
-    )
     name = _text("Full name", 120, "The name is missing. Who gets the parcel?", autocomplete="name")
     line1 = _text(
         "Street and number",
@@ -139,22 +127,49 @@ class CheckoutForm(CardForm):
         widget=forms.Select(attrs={"autocomplete": "country"}),
     )
 
-    def command(self, key: UUID, cart: Cart) -> PlaceOrder:
-        """The order for this cart at the prices it shows. Call after is_valid()."""
+    def address(self) -> Address:
+        """Call after is_valid()."""
         typed = self.cleaned_data
+        return Address(
+            **{name: typed[name] for name in ("name", "line1", "line2", "postcode", "city")},
+            country=typed["country"],
+        )
+
+
+class CheckoutForm(AddressForm, CardForm):
+    """Contact, delivery address and card."""
+
+    field_order = ["email", "name", "line1", "line2", "postcode", "city", "country"]
+
+    email = forms.EmailField(
+        label="E-mail",
+        max_length=254,
+        help_text="For the receipt and the link to your order.",
+        error_messages={
+            "required": "The e-mail address is missing. We send your receipt there.",
+            "invalid": "This is not an e-mail address. It looks like name@example.org.",
+        },
+        widget=forms.EmailInput(attrs={"autocomplete": "email", "inputmode": "email"}),
+    )
+    keep_address = forms.BooleanField(label="Keep this address in my account", required=False)
+
+    def command(
+        self, key: UUID, cart: Cart, *, customer_id: int | None, language: str
+    ) -> PlaceOrder:
+        """The order for this cart at the prices it shows; ``customer_id`` None is a guest's. Call
+        after is_valid()."""
         return PlaceOrder(
             idempotency_key=key,
-            email=typed["email"],
-            address=Address(
-                **{name: typed[name] for name in ("name", "line1", "line2", "postcode", "city")},
-                country=typed["country"],
-            ),
+            email=self.cleaned_data["email"],
+            address=self.address(),
             lines=tuple(
                 LineRequest(line.offer.sku, line.offer.title, line.offer.price_cents, line.quantity)
                 for line in cart.lines
             ),
             card=self.card,
             currency=settings.CURRENCY,
+            customer_id=customer_id,
+            language=language,
         )
 
 

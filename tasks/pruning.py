@@ -33,7 +33,7 @@ def retentions() -> list[Retention]:
     kept = [Retention("tasks.DeadLetter", "closed_at", settings.DEAD_LETTERS_KEPT_DAYS)]
     if apps.is_installed("django.contrib.sessions"):
         kept.append(Retention("sessions.Session", "expire_date", 0))
-    return kept
+    return kept + [Retention(*ours) for ours in settings.RETENTIONS]
 
 
 def prune() -> int:

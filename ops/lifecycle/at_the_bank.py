@@ -7,7 +7,7 @@ from django.db import transaction
 
 from orders import task_names
 from orders.models import Payment, Refund
-from orders.states import UNSETTLED_PAYMENTS
+from orders.states import UNSETTLED_PAYMENTS, PaymentStatus, RefundStatus
 from tasks.outbox import enqueue
 
 if TYPE_CHECKING:
@@ -95,6 +95,29 @@ def tell_of_refund(refund_id: int) -> str:
     """What the handler of a webhook does about a refund."""
     refund = Refund.objects.get(pk=refund_id)
     return _enqueue(task_names.MOVE_REFUND, refund.order_id, refund_id=refund_id)
+
+
+def tell_news(world: "World") -> int:
+    """Tell of everything that stands otherwise at the bank than here; how many. A provider sends
+    its webhooks again until they are taken."""
+    took = {one.request.payment_id for one in world.bank.intents if one.status == "succeeded"}
+    captured = set(
+        Payment.objects.filter(
+            order_id__in=world.orders, status=PaymentStatus.CAPTURED
+        ).values_list("pk", flat=True)
+    )
+    moved = Refund.objects.filter(order_id__in=world.orders, status=RefundStatus.MOVED)
+    here = set(moved.values_list("pk", flat=True))
+    came_back = {
+        one.request.refund_id
+        for one in world.bank.refunded
+        if one.status == "failed" and one.request.refund_id in here
+    }
+    for payment_id in sorted(took - captured):
+        tell(payment_id)
+    for refund_id in sorted(came_back):
+        tell_of_refund(refund_id)
+    return len(took - captured) + len(came_back)
 
 
 def _enqueue(name: str, order_id: int, **about: int) -> str:

@@ -6,7 +6,7 @@ its books.
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -294,3 +294,12 @@ def _stands_refund(
             return RefundPending(refund.reference)
         case _:
             return RefundRefused("failed", "The bank sent it back.", refund.reference)
+
+
+class Ledgers(ModelBank):
+    """The books of several banks as those of one, for the audit."""
+
+    def __init__(self, banks: Sequence[ModelBank]) -> None:
+        super().__init__()
+        self.intents = [intent for bank in banks for intent in bank.intents]
+        self.refunded = [refund for bank in banks for refund in bank.refunded]

@@ -1,17 +1,23 @@
 """The road from the outbox to a handler without a broker: at least once, in any order."""
 
+from functools import cache
 from typing import Any
 
 from celery import current_app
 from django.db import transaction
+from django.db.models.functions import Now
 
 from ops.lifecycle.errors import Broken
 from ops.lifecycle.leases import PaperLeases
+from orders import task_names
+from orders.models import Notification
 from tasks.base import PlatformTask
 from tasks.errors import TaskError
 from tasks.models import OutboxMessage
 from tasks.outbox import enqueue
 from tasks.retry import GiveUp
+
+_MAIL = task_names.SEND_NOTIFICATION
 
 
 class Messages:
@@ -22,7 +28,18 @@ class Messages:
         self._handled: list[OutboxMessage] = []
 
     def waiting(self) -> list[OutboxMessage]:
-        return list(OutboxMessage.objects.order_by("pk"))
+        """Without those about mails: what is in a mail is not checked here (``send_mails``)."""
+        return list(OutboxMessage.objects.exclude(task=_MAIL).order_by("pk"))
+
+    def send_mails(self) -> None:
+        """Each mail that has a message is written down as sent, without being rendered."""
+        rows = OutboxMessage.objects.filter(task=_MAIL)
+        owed = [message.kwargs["notification_id"] for message in rows]
+        if owed:
+            rows.delete()
+            Notification.objects.filter(pk__in=owed).update(
+                status=Notification.Status.SENT, sent_at=Now()
+            )
 
     def handled(self) -> list[OutboxMessage]:
         """Those that a broker may deliver once more."""
@@ -64,6 +81,7 @@ class Messages:
             task.run(lease=lease, **kwargs)
 
 
+@cache
 def _task(name: str) -> PlatformTask:
     current_app.loader.import_default_modules()
     task: PlatformTask = current_app.tasks[name]

@@ -3,13 +3,14 @@ but what the bank still has to tell."""
 
 from typing import TYPE_CHECKING
 
-from django.db.models.functions import Now
-
 from ops.lifecycle import at_the_bank
 from ops.lifecycle.by_the_worker import age
 from ops.lifecycle.errors import Broken
 from orders import task_names
-from orders.models import Notification
+from orders.models import Order
+from orders.selectors import money
+from orders.services.refund import refund_overpayment
+from orders.states import OrderStatus
 
 if TYPE_CHECKING:
     from ops.lifecycle.world import World
@@ -31,16 +32,28 @@ def settle(world: "World") -> None:
     if world.program.agrees:
         bank.shopper_answers(agrees=True)
     _quiet(world)
-    for intent in bank.intents:
-        at_the_bank.tell(intent.request.payment_id)
-    for refund in bank.refunded:
-        at_the_bank.tell_of_refund(refund.request.refund_id)
-    _quiet(world)
+    if at_the_bank.tell_news(world):
+        _quiet(world)
+    if _gave_back(world):
+        _quiet(world)
+
+
+def _gave_back(world: "World") -> bool:
+    """What came twice is given back by the staff; no sweep does that."""
+    twice = [
+        order
+        for order in Order.objects.filter(pk__in=world.orders, status=OrderStatus.PAID)
+        if money(order).overpaid_cents
+    ]
+    for order in twice:
+        refund_overpayment(order.pk, actor="staff berta", cause=f"too much:{order.pk}")
+    return bool(twice)
 
 
 def _quiet(world: "World") -> None:
     for _ in range(_ROUNDS):
         _work_off(world)
+        world.messages.send_mails()
         age(world, "2 hours")
         for name in _SWEEPS:
             world.messages.sweep(name)
@@ -56,15 +69,4 @@ def _work_off(world: "World") -> None:
         if not waiting:
             return
         for message in waiting:
-            if message.task == task_names.SEND_NOTIFICATION:
-                _send(message.kwargs["notification_id"])
-                message.delete()
-            else:
-                world.history.append(f"settling: {world.messages.handle(message)}")
-
-
-def _send(notification_id: int) -> None:
-    """Mails are written down as sent; what is in them is not what is checked here."""
-    Notification.objects.filter(pk=notification_id).update(
-        status=Notification.Status.SENT, sent_at=Now()
-    )
+            world.history.append(f"settling: {world.messages.handle(message)}")

@@ -61,14 +61,12 @@ class Stage:
 
     @contextmanager
     def open(self) -> Iterator[None]:
-        """psycopg2 waits for its answers through us, until the block ends."""
-        extensions.set_wait_callback(self._wait)
+        """Sees every statement of this process until the block ends."""
         self._main.execute_wrappers.append(self._before_statement)
         try:
             yield
         finally:
             self._main.execute_wrappers.remove(self._before_statement)
-            extensions.set_wait_callback(None)
             for connection in self._spare:
                 connection.close()
             self._spare.clear()
@@ -81,11 +79,14 @@ class Stage:
             Actor(name, job, self._connection(number))
             for number, (name, job) in enumerate(jobs.items())
         ]
+        # psycopg2 waits for its answers through us, so that who waits can give way.
+        extensions.set_wait_callback(self._wait)
         try:
             self._play(actors, iter(turns))
         finally:
             for actor in actors:
                 self._end(actor)
+            extensions.set_wait_callback(None)
         return actors
 
     def _play(self, actors: list[Actor], lengths: Iterator[int]) -> None:

@@ -15,8 +15,10 @@ _MAKERS: dict[str, Callable[[], str]] = {
     "supervisor": lambda: secrets.token_urlsafe(24),
     "flower": lambda: secrets.token_urlsafe(12),
     "flower_cookie": lambda: secrets.token_urlsafe(32),
+    "proof": lambda: secrets.token_urlsafe(50),
     "staff": lambda: secrets.token_urlsafe(12),
     "stripe": lambda: f"sk_test_{secrets.token_hex(16)}",
+    "webhooks": lambda: f"whsec_{secrets.token_hex(16)}",
 }
 
 

@@ -30,7 +30,7 @@ def application(
     if "BROKER_URL" in given.urls:
         values["EVENT_SINK_URL"] = ""  # there is no stream of our own
     if "STRIPE_API_KEY" in given.urls:
-        values["STRIPE_API_BASE"] = ""
+        values["STRIPE_API_BASE"] = values["STRIPE_WEBHOOK_SECRET"] = ""
     values |= given.urls
     values["TEST_BROKER_URL"] = with_path(values["BROKER_URL"], f"/{TEST_VHOST}")
     values["TEST_BROKER_API_URL"] = values["BROKER_API_URL"]
@@ -43,12 +43,15 @@ def _site(layout: Layout, ports: Mapping[str, int], secrets: Mapping[str, str]) 
     return {
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "SECRET_KEY": secrets["secret_key"],
+        "PROOF_KEY": secrets["proof"],
         "ALLOWED_HOSTS": f"{LOOPBACK},localhost",
         "SITE_URL": http(ports["web"]),
         "CSRF_TRUSTED_ORIGINS": http(ports["web"]),
         "STATIC_ROOT": str(layout.data("static")),
         "PROMETHEUS_MULTIPROC_DIR": str(layout.metrics),
         "SANDBOX_STORE": str(layout.data("sandbox") / "ledger.sqlite3"),
+        "SANDBOX_WEBHOOK_URL": f"{http(ports['web'])}/webhooks/payments/",
+        "SANDBOX_WEBHOOK_SECRET": secrets["webhooks"],
         "FLOWER_URL": http(ports["flower"]),
         "FLOWER_ADDRESS": LOOPBACK,
         "FLOWER_PORT": str(ports["flower"]),
@@ -69,6 +72,7 @@ def _servers(ports: Mapping[str, int], secrets: Mapping[str, str]) -> dict[str, 
         "LOCK_REDIS_URLS": ",".join(redis_url(ports[node], secrets) for node in LOCK_NODES),
         "CACHE_URL": redis_url(ports["redis-cache"], secrets),
         "STRIPE_API_KEY": secrets["stripe"],
+        "STRIPE_WEBHOOK_SECRET": secrets["webhooks"],
         "STRIPE_API_BASE": http(ports["sandbox"]),
     }
 

@@ -19,11 +19,13 @@ REPLACES: dict[str, tuple[str, ...]] = {
     "EVENT_SINK_URL": (),
     "STRIPE_API_KEY": ("sandbox",),
     "STRIPE_API_BASE": (),
+    "STRIPE_WEBHOOK_SECRET": (),
 }
 _TOGETHER = (
     ("BROKER_URL", "BROKER_API_URL", "the management API, http://user:password@host:15672/api"),
     ("BROKER_API_URL", "BROKER_URL", "amqp://user:password@host:5672//"),
     ("STRIPE_API_BASE", "STRIPE_API_KEY", "the key that this server accepts"),
+    ("STRIPE_WEBHOOK_SECRET", "STRIPE_API_KEY", "the key of the account that signs with it"),
 )
 
 

@@ -17,6 +17,7 @@ WORKER_QUEUES = {
     "worker-payment": "orders.payment",
     "worker-inventory": "orders.inventory",
     "worker-notification": "orders.notification",
+    "worker-webhook": "orders.webhook",
     "worker-maintenance": "orders.maintenance",
 }
 # They run only where EVENT_SINK_URL is set.

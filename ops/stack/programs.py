@@ -1,5 +1,6 @@
-"""The server programs that a stack needs: found on this machine, or installed when we may."""
+"""Programs and libraries that a stack needs: found on this machine, or installed when we may."""
 
+import ctypes.util
 import os
 import re
 import shutil
@@ -17,7 +18,7 @@ class Program:
     """``folders`` are glob patterns, tried in order before PATH, the highest version first.
 
     PostgreSQL's programs are not in Debian's PATH, and RabbitMQ's there are wrappers that insist on
-    a user of their own.
+    a user of their own. A ``library`` is asked of the loader, and has no commands.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Program:
     commands: tuple[str, ...]
     folders: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
+    library: str = ""
 
 
 PROGRAMS = {
@@ -61,13 +63,18 @@ PROGRAMS = {
         # Its package brings a Java to run it with.
         Program("ZooKeeper", "zookeeper", ("zkServer.sh",), ("/usr/share/zookeeper/bin",)),
         Program("ActiveMQ", "activemq", ("activemq",), ("/usr/bin",)),
+        # Sets the type of invoices and packing slips; its package brings a font.
+        Program("Pango", "libpangoft2-1.0-0", (), library="pangoft2-1.0"),
     )
 }
 
 
 def find(name: str) -> dict[str, Path] | None:
-    """The commands of a program by name, all from one folder; None when it is not installed."""
+    """The commands of a program by name, all from one folder (none for a library); None when it is
+    not installed."""
     program = PROGRAMS[name]
+    if program.library:
+        return {} if ctypes.util.find_library(program.library) else None
     for folder in (*_versions(program.folders), *_path()):
         found = {command: folder / command for command in program.commands}
         if all(os.access(path, os.X_OK) for path in found.values()):

@@ -146,7 +146,7 @@ class Stack(RunningStack):
         probes.check_given(wishes.urls)
         own = [part for part in parts.ALL if part not in wishes.replaced_parts]
         needed = {parts.PROGRAM_OF[part] for part in own if part in parts.PROGRAM_OF}
-        programs.ensure(sorted(needed), self._say)
+        programs.ensure(sorted({*needed, "Pango"}), self._say)
         self._layout.create()
         self._say(f"Starting the private stack '{self.name}' in {self.folder}")
         chosen = ports.choose(parts.PORT_NAMES, self._state.ports)

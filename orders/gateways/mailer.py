@@ -9,6 +9,15 @@ from tasks.errors import OutcomeUnknown, Permanent, Transient
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file; ``kind`` is its media type, like ``text/csv``."""
+
+    name: str
+    content: bytes
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
 class Mail:
     """One message to one person.
 
@@ -21,6 +30,12 @@ class Mail:
     text: str
     html: str
     message_id: str
+    attachments: tuple[Attachment, ...] = ()
+
+
+class MailRefused(Permanent):
+    """This mail will never be taken as it stands: its reader or its content is refused. Others may
+    well be."""
 
 
 def send_mail(mail: Mail) -> None:
@@ -31,17 +46,22 @@ def send_mail(mail: Mail) -> None:
             mail folder that cannot be written.
         tasks.errors.OutcomeUnknown: the connection died or went silent while the message was
             under way. Sent again under the same Message-ID, it is the same message.
-        tasks.errors.Permanent: it will never be taken as it stands (5xx, an address or a header
-            that is none).
+        MailRefused: it will never be taken as it stands (5xx to the reader or to the content, an
+            address or a header that is none).
+        tasks.errors.Permanent: the server will not work with us (5xx to the sender or to our
+            login); the same for every mail, until somebody has mended it.
     """
     try:
         message = EmailMultiAlternatives(
             subject=mail.subject,
             body=mail.text,
             to=[mail.recipient],
-            headers={"Message-ID": mail.message_id},
+            # Auto-Submitted (RFC 3834) keeps holiday notices from answering.
+            headers={"Message-ID": mail.message_id, "Auto-Submitted": "auto-generated"},
         )
         message.attach_alternative(mail.html, "text/html")
+        for file in mail.attachments:
+            message.attach(file.name, file.content, file.kind)
         message.send(fail_silently=False)
     except (smtplib.SMTPException, OSError, ValueError) as error:
         raise _translated(error) from error
@@ -50,7 +70,10 @@ def send_mail(mail: Mail) -> None:
 def _translated(error: Exception) -> Exception:
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         codes = [code for code, _ in error.recipients.values()]
-        return _by_code(max(codes, default=0), "The mail server refused the recipient.")
+        worst = max(codes, default=0)
+        return _by_code(worst, "The mail server refused the recipient.", never=MailRefused)
+    if isinstance(error, smtplib.SMTPDataError):
+        return _by_code(error.smtp_code, "The mail server refused the message.", never=MailRefused)
     if isinstance(error, smtplib.SMTPConnectError):
         # Refused at the door, whatever the code says: another minute may be better.
         return Transient(f"The mail server did not let us in ({error.smtp_code}).")
@@ -61,13 +84,13 @@ def _translated(error: Exception) -> Exception:
     if isinstance(error, smtplib.SMTPServerDisconnected | TimeoutError):
         return _after_silence(error)
     if isinstance(error, ValueError):
-        return Permanent(f"This mail cannot be written: {error}.")
+        return MailRefused(f"This mail cannot be written: {error}.")
     return Transient(f"The mail could not be handed over: {error}.")
 
 
-def _by_code(code: int, fact: str) -> Exception:
+def _by_code(code: int, fact: str, *, never: type[Permanent] = Permanent) -> Exception:
     # RFC 5321, 4.2.1: 4yz may be tried again as it stands, 5yz may not.
-    kind = Permanent if code >= 500 else Transient
+    kind = never if code >= 500 else Transient
     return kind(f"{fact} It answered {code}.")
 
 

@@ -3,9 +3,11 @@
 import secrets
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
 
 from orders.states import CLOSED_ORDERS, FulfilmentStatus, LineUnits, OrderStatus
 from tasks.fencing import FencedModel
@@ -67,6 +69,12 @@ class Order(FencedModel, SweptModel):
     paid_at = models.DateTimeField(null=True, blank=True, editable=False)
     packed_at = models.DateTimeField(null=True, blank=True, editable=False)
     cancelled_at = models.DateTimeField(null=True, blank=True, editable=False)
+    erase_asked_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="When its shopper asked for erasure; it happens once the order has ended.",
+    )
     erased_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="When its personal data was erased."
     )
@@ -96,7 +104,28 @@ class Order(FencedModel, SweptModel):
                 name="order_unfinished",
             ),
             models.Index(fields=["email"], name="order_email"),
+            # An address is one mailbox however it is spelt.
+            models.Index(Lower("email"), name="order_email_any_case"),
+            models.Index(
+                fields=["erase_asked_at"],
+                condition=Q(erase_asked_at__isnull=False, erased_at=None),
+                name="order_to_erase",
+            ),
             models.Index(fields=["-placed_at"], name="order_newest"),
+            GinIndex(SearchVector("ship_to_name", config="simple"), name="order_name_words"),
+        ]
+        permissions = [
+            ("ship_order", "Can ship parcels and mark them delivered"),
+            ("receive_return", "Can receive and withdraw returns"),
+            ("resend_mail", "Can send a mail to a shopper again"),
+            ("ask_bank", "Can have the bank asked again"),
+            ("cancel_order", "Can cancel orders"),
+            ("refund_order", "Can refund money"),
+            ("receive_stock", "Can receive stock"),
+            ("correct_stock", "Can correct stock and write it off"),
+            ("export_orders", "Can export orders"),
+            ("manage_endpoints", "Can manage who is told of events"),
+            ("see_proof", "Can see the proof of a period"),
         ]
 
     def __str__(self) -> str:
@@ -130,6 +159,7 @@ class OrderLine(models.Model):
 
     class Meta:
         ordering = ["id"]
+        indexes = [models.Index(fields=["sku"], name="line_sku")]
         constraints = [
             models.UniqueConstraint(fields=["order", "sku"], name="one_line_per_sku"),
             # The last word on shipping, returning or refunding one unit twice.

@@ -78,7 +78,8 @@ class Payment(SweptModel):
                 fields=["created_at"],
                 condition=Q(status__in=UNSETTLED_PAYMENTS),
                 name="payment_unsettled",
-            )
+            ),
+            models.Index(fields=["card_last4"], name="payment_card"),
         ]
 
     def __str__(self) -> str:

@@ -1,5 +1,6 @@
 """Other systems that want to know, and what is owed to each of them."""
 
+import base64
 import secrets
 import uuid
 
@@ -12,8 +13,8 @@ from tasks.sweeping import SweptModel
 
 
 def new_secret() -> str:
-    """What a receiver checks our signature with: 256 random bits."""
-    return secrets.token_urlsafe(32)
+    """What a receiver checks our signature with: 256 random bits in Standard Webhooks' form."""
+    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 class WebhookEndpoint(models.Model):
@@ -30,6 +31,9 @@ class WebhookEndpoint(models.Model):
 
     def __str__(self) -> str:
         return self.url
+
+    def wants(self, event_type: str) -> bool:
+        return not self.kinds or event_type in self.kinds
 
 
 class WebhookDelivery(SweptModel):
@@ -52,6 +56,12 @@ class WebhookDelivery(SweptModel):
     attempts = models.PositiveIntegerField(default=0)
     last_answer = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    owed_at = models.DateTimeField(
+        db_default=Now(),
+        editable=False,
+        help_text="When it fell due, or was asked for again: the tries of a day count from here.",
+    )
+    tried_at = models.DateTimeField(null=True, blank=True, editable=False)
     settled_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
@@ -70,3 +80,8 @@ class WebhookDelivery(SweptModel):
 
     def __str__(self) -> str:
         return f"{self.type} to {self.endpoint}"
+
+    @property
+    def subject(self) -> str:
+        """How messages, leases and dead letters name this delivery."""
+        return f"webhook:{self.pk}"

@@ -47,6 +47,7 @@ class Tally:
             refunds=len(refunds),
             captures=len(case.captures),
             refunds_there=len(case.refunds),
+            returns=len(order.returns.all()),
             mails=len(order.notifications.all()),
             mails_due=sum(1 for _ in mails_due(order)),
         )

@@ -291,8 +291,8 @@ _KINDS = (
         "payment_stuck",
         LOST,
         "payments",
-        "No payment of a closed order stays open",
-        "A payment of a closed order is still open",
+        "No payment stays open that its order does not wait for",
+        "A payment is open that its order does not wait for",
         "Its money may yet move.",
         "--repair lets the worker ask the provider and close it.",
         repairable=True,
@@ -307,6 +307,16 @@ _KINDS = (
         "Redrive its dead letter if it has one. Otherwise --repair sends it again under the same "
         "key, so that it is moved once.",
         repairable=True,
+    ),
+    FaultKind(
+        "return_stuck",
+        LOST,
+        "returns",
+        "No return is awaited for ever",
+        "A return is awaited longer than the shop waits",
+        "Its units can be announced by nobody else.",
+        "The sweep 'orders.lapse_returns' closes it: see that beat and the workers run. If the "
+        "parcel is here, receive it.",
     ),
     # -- mails ------------------------------------------------------------------------------------
     FaultKind(

@@ -1,12 +1,14 @@
 """Rules about what must not be forgotten: steps that stand still, and mails. Pure."""
 
 from collections.abc import Iterator
+from datetime import timedelta
+
+from django.conf import settings
 
 from orders.models import Notification, Order
 from orders.services.audit_faults import Difference
 from orders.services.audit_scope import Case
 from orders.states import (
-    CLOSED_ORDERS,
     DEDUCTED,
     OPEN_REFUNDS,
     UNSETTLED_PAYMENTS,
@@ -27,6 +29,7 @@ def progress_differences(case: Case) -> Iterator[Difference]:
     yield from _stuck_order(case)
     yield from _stuck_payments(case)
     yield from _stuck_refunds(case)
+    yield from _stuck_returns(case)
     yield from _mails(case)
 
 
@@ -58,20 +61,37 @@ def mails_due(order: Order) -> Iterator[_Owed]:
 
 def _stuck_order(case: Case) -> Iterator[Difference]:
     order = case.order
-    unpacked = order.fulfilment == FulfilmentStatus.UNFULFILLED
-    ours = order.status == OrderStatus.PLACED or (order.status == OrderStatus.PAID and unpacked)
-    # Between a decline and the end of the hold the next step is the shopper's.
-    lapsed = order.status == OrderStatus.PAYMENT_FAILED and order.hold_expires_at <= case.now
-    since = order.hold_expires_at if lapsed else order.changed_at
-    if (ours or lapsed) and case.stands_still(since, order.swept_at, order.subject):
+    since = order.changed_at
+    if _waits_for_shopper(order):
+        # Until the hold has ended the next step is the shopper's, then it is ours.
+        since = order.hold_expires_at
+        if since > case.now:
+            return
+    elif not _waits_for_us(order):
+        return
+    if case.stands_still(since, order.swept_at, order.subject):
         detail = f"is {order.status} and {order.fulfilment} since {since:%Y-%m-%d %H:%M}"
         yield _about(case, "order_stuck", detail)
 
 
+def _waits_for_shopper(order: Order) -> bool:
+    at_bank = any(
+        payment.status == PaymentStatus.ACTION_REQUIRED for payment in order.payments.all()
+    )
+    return order.status == OrderStatus.PAYMENT_FAILED or (
+        order.status == OrderStatus.PLACED and at_bank
+    )
+
+
+def _waits_for_us(order: Order) -> bool:
+    unpacked = order.fulfilment == FulfilmentStatus.UNFULFILLED
+    return order.status == OrderStatus.PLACED or (order.status == OrderStatus.PAID and unpacked)
+
+
 def _stuck_payments(case: Case) -> Iterator[Difference]:
     order = case.order
-    if order.status not in (*CLOSED_ORDERS, OrderStatus.PAID):
-        return
+    if order.status == OrderStatus.PLACED:
+        return  # It is the order's next step.
     for payment in order.payments.all():
         since = max(payment.created_at, order.changed_at)
         if payment.status in UNSETTLED_PAYMENTS and case.stands_still(
@@ -89,6 +109,16 @@ def _stuck_refunds(case: Case) -> Iterator[Difference]:
             since = f"{refund.created_at:%Y-%m-%d %H:%M}"
             detail = f"refund {refund.pk} of {refund.amount_cents} is {refund.status} since {since}"
             yield _about(case, "refund_stuck", detail, refund.pk)
+
+
+def _stuck_returns(case: Case) -> Iterator[Difference]:
+    days = timedelta(days=settings.RETURN_DAYS)
+    grace = timedelta(seconds=settings.STUCK_AFTER_SECONDS)
+    for coming in case.order.returns.all():
+        ended_at = coming.announced_at + days
+        if coming.status == ReturnStatus.ANNOUNCED and ended_at + grace < case.now:
+            detail = f"return {coming.pk} is awaited since {coming.announced_at:%Y-%m-%d}"
+            yield _about(case, "return_stuck", detail, coming.pk)
 
 
 def _mails(case: Case) -> Iterator[Difference]:

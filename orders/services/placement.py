@@ -7,6 +7,7 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
@@ -47,7 +48,11 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class PlaceOrder:
-    """One checkout. ``idempotency_key`` is drawn with the page and stable over every resubmit."""
+    """One checkout. ``idempotency_key`` is drawn with the page and stable over every resubmit.
+
+    ``customer_id`` is the user whose account lists it, None for a guest; ``language`` is one of
+    ``settings.LANGUAGES``.
+    """
 
     idempotency_key: UUID
     email: str
@@ -55,6 +60,8 @@ class PlaceOrder:
     lines: tuple[LineRequest, ...]
     card: Card
     currency: str
+    customer_id: int | None = None
+    language: str = "en"
 
 
 def place_order(command: PlaceOrder) -> Order:
@@ -74,11 +81,18 @@ def place_order(command: PlaceOrder) -> Order:
     except IntegrityError:
         # A twin of this request committed first: the unique key made us wait for it, then refused.
         winner = selectors.order_by_key(command.idempotency_key)
+        if winner is None and _is_gone(command.customer_id):
+            return place_order(replace(command, customer_id=None))
         if winner is None:
             raise
         return winner
     log.info("order_placed", subject=order.subject, number=order.number)
     return order
+
+
+def _is_gone(customer_id: int | None) -> bool:
+    """The account was deleted while this was under way: then it is a guest's order."""
+    return customer_id is not None and not User.objects.filter(pk=customer_id).exists()
 
 
 def _place(command: PlaceOrder) -> Order:
@@ -107,6 +121,8 @@ def _create_order(command: PlaceOrder) -> Order:
     return Order.objects.create(
         idempotency_key=command.idempotency_key,
         email=command.email,
+        customer_id=command.customer_id,
+        language=command.language,
         ship_to_name=address.name,
         ship_to_line1=address.line1,
         ship_to_line2=address.line2,

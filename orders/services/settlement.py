@@ -146,7 +146,8 @@ def _pay(order: Order, payment: Payment) -> None:
 
 
 def _revive(order: Order, payment: Payment) -> None:
-    held = stock.hold_again(order)
+    # An erased order has no address left that anything could be sent to.
+    held = order.erased_at is None and stock.hold_again(order)
     if not held:
         _send_back(order, payment)
         return

@@ -9,9 +9,11 @@ as it is now.
 from typing import Any
 from uuid import UUID
 
+from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import get_language_from_request
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
@@ -22,9 +24,13 @@ from orders.services.cards import test_cards
 from orders.services.placement import place_order
 from shop import cart as carts
 from shop import selectors, session
+from shop.accounts import book
+from shop.accounts.errors import AccountError
+from shop.accounts.signed_in import current_account
 from shop.cart import Cart
 from shop.forms import CheckoutForm
 from shop.http import HtmxRequest, SeeOther, read_uuid
+from shop.models import Account
 from shop.seen import differences, read_seen
 from shop.views import cart as cart_views
 
@@ -52,7 +58,16 @@ def draw(request: HtmxRequest) -> HttpResponse:
     cart = cart_views.current(request)
     if not cart.lines:
         return SeeOther(reverse("shop:cart"))
-    return _page(request, cart, CheckoutForm())
+    return _page(request, cart, CheckoutForm(initial=_filled_in(request)))
+
+
+def _filled_in(request: HtmxRequest) -> dict[str, Any]:
+    """What the account knows already; `?address=` chooses one of its address book."""
+    account = current_account(request)
+    if account is None:
+        return {}
+    entry = book.address_for_checkout(account, request.GET.get("address", ""))
+    return {"email": account.email, **(book.values(entry) if entry else {}), "entry": entry}
 
 
 def submit(request: HtmxRequest) -> HttpResponse:
@@ -81,15 +96,32 @@ def submit(request: HtmxRequest) -> HttpResponse:
 
 
 def _order(request: HtmxRequest, cart: Cart, form: CheckoutForm, key: UUID) -> HttpResponse:
+    account = current_account(request)
+    command = form.command(
+        key,
+        cart,
+        customer_id=account.user_id if account else None,
+        language=get_language_from_request(request),
+    )
     try:
-        order = place_order(form.command(key, cart))
+        order = place_order(command)
     except OutOfStock as error:
         return _page(request, cart, form, status=409, alert=_SHORT, shortages=error.shortages)
     except UnknownSku as error:
         return _page(request, cart, form, status=409, alert=str(error))
     except Busy as error:
         return _page(request, cart, form, status=503, alert=str(error))
+    if account and form.cleaned_data["keep_address"]:
+        _keep_address(request, account, form)
     return _landed(request, key, order.token)
+
+
+def _keep_address(request: HtmxRequest, account: Account, form: CheckoutForm) -> None:
+    try:
+        book.save_address(account, form.address())
+    except AccountError as error:
+        # The order stands whatever becomes of the address book.
+        messages.warning(request, str(error))
 
 
 def _landed(request: HtmxRequest, key: UUID, token: str) -> HttpResponse:
@@ -124,9 +156,12 @@ def _page(
     request: HtmxRequest, cart: Cart, form: CheckoutForm, *, status: int = 200, **notices: Any
 ) -> HttpResponse:
     """`notices`: alert (text), changes (sentences), shortages (orders.errors.Shortage)."""
+    account = current_account(request)
     context = {
         "cart": cart,
         "form": form,
+        "account": account,
+        "addresses": book.addresses_of(account) if account else (),
         "idempotency_key": _key(request),
         "test_cards": test_cards(),
         **notices,

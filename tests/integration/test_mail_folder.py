@@ -3,6 +3,7 @@
 import email
 import email.policy
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pytest_django import Settings
@@ -18,8 +19,8 @@ def mail_folder(settings: Settings, tmp_path: Path) -> Path:
     return Path(settings.MAIL_DIR)
 
 
-def _mail(**changes: str) -> Mail:
-    fields = {
+def _mail(**changes: Any) -> Mail:
+    fields: dict[str, Any] = {
         "recipient": "Zoë Example <zoe@example.org>",
         "subject": "Your order TM-7K2Q9F is paid – thank you",
         "text": "Paid: 49.90 €",

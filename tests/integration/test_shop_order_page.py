@@ -80,6 +80,7 @@ def test_news_come_as_a_part_with_a_new_headline(ada: Visitor) -> None:
     assert part.status == 200
     assert "<html" not in part.text
     assert "you will not be charged twice" in part.words
+    assert "We ask it again until it answers" in part.words
     assert "innerHTML:#order-headline" in part.text
 
 

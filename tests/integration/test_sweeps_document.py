@@ -15,7 +15,7 @@ def states() -> set[str]:
     """``Model value`` for each state that a row of the application can be in."""
     return {
         f"`{model.__name__}` {value}"
-        for app in ("orders", "tasks")
+        for app in ("orders", "shop", "tasks")
         for model in apps.get_app_config(app).get_models()
         for field in model._meta.get_fields()
         if field.name in STATE_FIELDS
@@ -37,7 +37,7 @@ def test_no_line_is_about_a_state_that_is_gone() -> None:
 
 
 def test_every_sweep_that_is_named_is_on_beats_schedule_and_every_limit_is_a_setting() -> None:
-    tasks = set(re.findall(r"`((?:orders|tasks)\.[a-z_]+)`", " ".join(row[3] for row in ROWS)))
+    tasks = set(re.findall(r"`((?:orders|shop|tasks)\.[a-z_]+)`", " ".join(row[3] for row in ROWS)))
     limits = set(re.findall(r"`([A-Z_]+)`", " ".join(row[2] for row in ROWS)))
 
     assert tasks == set(settings.CELERY_BEAT_SCHEDULE)

@@ -55,7 +55,14 @@ def test_a_given_server_replaces_the_private_part() -> None:
 
 
 def test_a_payment_key_alone_means_the_real_provider() -> None:
-    assert build({"STRIPE_API_KEY": "a key"})["STRIPE_API_BASE"] == ""
+    theirs = build({"STRIPE_API_KEY": "a key"})
+    assert (theirs["STRIPE_API_BASE"], theirs["STRIPE_WEBHOOK_SECRET"]) == ("", "")
+
+
+def test_the_sandbox_tells_the_shop_with_the_secret_that_the_shop_knows() -> None:
+    own = build()
+    assert own["SANDBOX_WEBHOOK_URL"] == f"{own['SITE_URL']}/webhooks/payments/"
+    assert own["SANDBOX_WEBHOOK_SECRET"] == own["STRIPE_WEBHOOK_SECRET"] != ""
 
 
 def test_a_stack_within_a_stack_does_not_take_the_outer_servers_for_a_wish() -> None:

@@ -1,0 +1,27 @@
+"""The colour of each state in the lists of the back office."""
+
+STATUS_COLOURS = {
+    "placed": "info",
+    "paid": "success",
+    "payment_failed": "warning",
+    "expired": "danger",
+    "cancelled": "danger",
+    "pending": "info",
+    "action_required": "warning",
+    "unknown": "warning",
+    "captured": "success",
+    "declined": "danger",
+    "requested": "info",
+    "moved": "success",
+    "refused": "danger",
+    "sent": "success",
+    "unfulfilled": "info",
+    "packed": "success",
+    "partly_shipped": "warning",
+    "shipped": "success",
+    "delivered": "success",
+    "announced": "info",
+    "received": "success",
+    "withdrawn": "info",
+    "lapsed": "warning",
+}

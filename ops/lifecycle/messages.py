@@ -3,10 +3,10 @@
 from functools import cache
 from typing import Any
 
-from celery import current_app
 from django.db import transaction
 from django.db.models.functions import Now
 
+from config.celery import app
 from ops.lifecycle.errors import Broken
 from ops.lifecycle.leases import PaperLeases
 from orders import task_names
@@ -25,6 +25,8 @@ class Messages:
 
     def __init__(self, leases: PaperLeases) -> None:
         self._leases = leases
+        # Before any thread: two that load them at once get in each other's way.
+        self._tasks = _tasks()
         self._handled: list[OutboxMessage] = []
 
     def waiting(self) -> list[OutboxMessage]:
@@ -51,7 +53,7 @@ class Messages:
         letter: every fault here is one that time mends."""
         OutboxMessage.objects.filter(pk=message.pk).delete()
         self._handled.append(message)
-        task = _task(message.task)
+        task = self._tasks[message.task]
         try:
             self._run(task, message.kwargs, overtake=overtake)
         except Exception as error:
@@ -70,8 +72,8 @@ class Messages:
             enqueue(message.task, message.kwargs, subject=message.subject)
 
     def sweep(self, name: str) -> None:
-        """A periodic task, run now."""
-        self._run(_task(name), {}, overtake=False)
+        """A periodic task, run now, beside any other: sweeps must stand that."""
+        self._run(self._tasks[name], {}, overtake=True)
 
     def _run(self, task: PlatformTask, kwargs: dict[str, Any], *, overtake: bool) -> None:
         if task.lease_key is None:
@@ -82,7 +84,6 @@ class Messages:
 
 
 @cache
-def _task(name: str) -> PlatformTask:
-    current_app.loader.import_default_modules()
-    task: PlatformTask = current_app.tasks[name]
-    return task
+def _tasks() -> dict[str, PlatformTask]:
+    app.loader.import_default_modules()
+    return {name: task for name, task in app.tasks.items() if isinstance(task, PlatformTask)}

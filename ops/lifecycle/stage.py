@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg2
 from django.db import DEFAULT_DB_ALIAS, connections
 from greenlet import GreenletExit, getcurrent, greenlet
 from psycopg2 import extensions
@@ -58,6 +59,7 @@ class Stage:
         self._actor: Actor | None = None
         self._hub = getcurrent()
         self._dying: dict[Any, _Death] = {}
+        self._watching: Any = None
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -70,6 +72,9 @@ class Stage:
             for connection in self._spare:
                 connection.close()
             self._spare.clear()
+            if self._watching is not None:
+                self._watching.close()
+                self._watching = None
 
     def together(self, jobs: dict[str, Callable[[], Any]], turns: Iterable[int]) -> list[Actor]:
         """Play the jobs; ``turns`` are numbers of statements, for one actor after the other. When
@@ -167,11 +172,19 @@ class Stage:
             descriptor = connection.fileno()
             reads = [descriptor] if state == extensions.POLL_READ else []
             writes = [descriptor] if state == extensions.POLL_WRITE else []
-            actor = self._actor
+            actor = None if connection is self._watching else self._actor
             timeout = _STILL_SECONDS if actor is None else _ANSWER_SECONDS
             found = select.select(reads, writes, [], timeout)
-            if actor is not None and not (found[0] or found[1]):
-                # It waits for a lock, or the machine is slow; either way others may go on.
+            if actor is not None and not (found[0] or found[1]) and self._is_blocked(connection):
                 actor.waits_for = descriptor
                 self._hub.switch()
                 actor.waits_for = None
+
+    def _is_blocked(self, connection: Any) -> bool:
+        """Whether it waits for a lock. A machine that is slow must not change who goes on."""
+        if self._watching is None:
+            self._watching = psycopg2.connect(**self._main.get_connection_params())
+            self._watching.autocommit = True
+        with self._watching.cursor() as cursor:
+            cursor.execute("SELECT pg_blocking_pids(%s) <> '{}'", [connection.info.backend_pid])
+            return bool(cursor.fetchone()[0])

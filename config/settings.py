@@ -342,8 +342,6 @@ CELERY_BEAT_SCHEDULE = {
 
 # -- the admin ----------------------------------------------------------------
 UNFOLD = unfold(SHOP_NAME, FLOWER_URL)
-# A file waits for its confirmation where every web process can read it.
-IMPORT_EXPORT_TMP_STORAGE_CLASS = "import_export.tmp_storages.CacheStorage"
 IMPORT_EXPORT_SKIP_ADMIN_LOG = True  # the ledger says who and why
 
 # -- logs ---------------------------------------------------------------------

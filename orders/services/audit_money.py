@@ -111,7 +111,7 @@ def _charges_there(case: Case, payments: list[Payment]) -> Iterator[Difference]:
             yield _about(case, "charge_unknown", _charge(capture))
         elif payment.status in UNSETTLED_PAYMENTS:
             continue  # It is being asked about: in flight, not lost.
-        elif payment.status != PaymentStatus.CAPTURED:
+        elif payment.status != PaymentStatus.CAPTURED and _would_be_found(payment, capture):
             detail = f"{_charge(capture)}; payment {payment.pk} is {payment.status}"
             yield _about(case, "charge_not_written", detail, payment.pk)
         elif payment.gateway_reference != capture.reference:
@@ -173,6 +173,11 @@ def _refunds_here(case: Case, refunds: list[Refund]) -> Iterator[Difference]:
         if refund.status == RefundStatus.REFUSED:
             detail = f"refund {refund.pk}, {refund.amount_cents} {refund.currency}"
             yield _about(case, "refund_refused", f"{detail}: {refund.problem}", refund.pk)
+
+
+def _would_be_found(payment: Payment, capture: GatewayCapture) -> bool:
+    """Whether the worker that looks the payment up comes upon this charge."""
+    return payment.gateway_reference in ("", capture.reference)
 
 
 def _was_there(case: Case, row: Payment | Refund) -> bool:

@@ -6,7 +6,6 @@ last line and covers every byte before it.
 """
 
 import base64
-import binascii
 import hashlib
 import json
 import re
@@ -21,9 +20,11 @@ from django.conf import settings
 _ALGORITHM = "Ed25519"
 _LABEL = b"soldonce proof key v1\n"
 _SHORTEST_KEY = 32
+# Exactly what we write: anything more in that line could be read as part of the report.
 _LAST_LINE = re.compile(
-    rb"\A(?P<body>.*\n)[^\n]*signature[ ,]Ed25519[ ,](?P<key>[0-9a-f]{64})[ ,](?P<value>[\w+/=-]+)"
-    rb"[^\n]*\r?\n?\Z",
+    rb"(?P<body>.*\n)(?:signature,Ed25519,(?P<key>[0-9a-f]{64}),(?P<value>[A-Za-z0-9+/]{86}==)"
+    rb"|<!-- signature Ed25519 (?P<html_key>[0-9a-f]{64}) (?P<html_value>[A-Za-z0-9+/]{86}==) -->)"
+    rb"\n",
     re.DOTALL,
 )
 
@@ -86,8 +87,11 @@ def verify(filed: bytes, trusted_key: str) -> tuple[Verdict, str]:
         return Verdict.UNSIGNED, ""
     try:
         key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(signature.public_key))
-        key.verify(base64.b64decode(signature.value, validate=True), content)
-    except (InvalidSignature, ValueError, binascii.Error):
+        value = base64.b64decode(signature.value, validate=True)
+        if base64.b64encode(value).decode() != signature.value:
+            return Verdict.CHANGED, signature.public_key
+        key.verify(value, content)
+    except (InvalidSignature, ValueError):
         return Verdict.CHANGED, signature.public_key
     ours = signature.public_key == trusted_key.strip().lower()
     return (Verdict.UNTOUCHED if ours else Verdict.OTHER_KEY), signature.public_key
@@ -95,17 +99,34 @@ def verify(filed: bytes, trusted_key: str) -> tuple[Verdict, str]:
 
 def _taken_apart(filed: bytes) -> tuple[bytes, Signature | None]:
     if filed.lstrip()[:1] == b"{":
-        try:
-            document = json.loads(filed)
-            stamp = document["signature"]
-            signature = Signature(str(stamp["public_key"]), str(stamp["value"]))
-            return canonical(document["proof"]), signature
-        except (ValueError, KeyError, TypeError, RecursionError):
-            return b"", None
-    match = _LAST_LINE.match(filed)
+        return _from_json(filed)
+    match = _LAST_LINE.fullmatch(filed)
     if match is None:
         return b"", None
-    return match["body"], Signature(match["key"].decode(), match["value"].decode())
+    key, value = match["key"] or match["html_key"], match["value"] or match["html_value"]
+    return match["body"], Signature(key.decode(), value.decode())
+
+
+def _from_json(filed: bytes) -> tuple[bytes, Signature | None]:
+    try:
+        document = json.loads(filed, object_pairs_hook=_once)
+        stamp = document["signature"]
+        if set(document) != {"proof", "signature"} or stamp["algorithm"] != _ALGORITHM:
+            return b"", None
+        if set(stamp) != {"algorithm", "public_key", "value"}:
+            return b"", None
+        signature = Signature(str(stamp["public_key"]), str(stamp["value"]))
+        return canonical(document["proof"]), signature
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return b"", None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A name that comes twice would be read one way by us and another way by others."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("A name comes twice.")
+    return found
 
 
 def _private_key() -> Ed25519PrivateKey:

@@ -87,8 +87,7 @@ def _paying(facts: Facts) -> str:
 def _unpaid(facts: Facts) -> str:
     if not facts.held:
         return "Your things go back on sale. If you still want them, please order again."
-    reason = facts.payment.decline_message
-    return " ".join(filter(None, (reason, "You can pay with another card.")))
+    return facts.payment.decline_message or "You can pay with another card."
 
 
 def _expired(facts: Facts) -> str:

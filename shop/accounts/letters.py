@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from orders.emails import with_email
 from orders.gateways.mailer import Mail
+from orders.languages import day, speaking
 from orders.models import Order
 from orders.selectors import orders_of_email
 from shop.accounts.backend import usable_accounts
@@ -43,11 +43,11 @@ class Letter:
 
 def write_mail(mail: AccountMail) -> Mail:
     """The mail with its link, which is good from now on for ACCOUNT_LINK_SECONDS."""
-    with translation.override(mail.language):
+    with speaking(mail.language) as language:
         letter = _LETTERS[AccountMail.Kind(mail.kind)](mail)
         context = {
             "letter": letter,
-            "language": mail.language,
+            "language": language,
             "shop_name": settings.SHOP_NAME,
             "greeting": _("Hello,"),
         }
@@ -200,8 +200,8 @@ def _no_orders() -> Letter:
 
 
 def _words_for(order: Order) -> str:
-    placed = order.placed_at.date().isoformat()
-    return _("Order %(number)s of %(day)s") % {"number": order.number, "day": placed}
+    told = _("Order %(number)s of %(day)s")
+    return told % {"number": order.number, "day": day(order.placed_at)}
 
 
 def _for_how_long() -> str:

@@ -171,8 +171,9 @@ def another_amount_is_charged(sku: str, _books: Path) -> str:
     return order.number
 
 
-def a_declined_payment_is_charged(sku: str, _books: Path) -> str:
+def a_cancelled_payment_is_charged(sku: str, _books: Path) -> str:
     order = sold.declined(sku)
+    rows(Payment, order).update(status="cancelled", gateway_reference="")
     charge(order, payment_id=order.payments.get().pk)
     return order.number
 
@@ -324,7 +325,7 @@ PLANTS: list[tuple[Plant, set[str]]] = [
     (a_shipped_order_counts_as_packed, {"fulfilment_differs"}),
     (two_payments_are_captured, {"charged_twice"}),
     (another_amount_is_charged, {"amount_differs"}),
-    (a_declined_payment_is_charged, {"charge_not_written"}),
+    (a_cancelled_payment_is_charged, {"charge_not_written"}),
     (a_stranger_is_charged, {"charge_unknown"}),
     (money_is_made_up, {"capture_missing"}),
     (somebody_refunds_in_the_dashboard, {"refund_unknown"}),

@@ -31,14 +31,17 @@ from tests.integration.planted_faults import PLANTS
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture(autouse=True)
-def bank_of_ours(
-    tmp_path_factory: pytest.TempPathFactory, settings: LazySettings
-) -> Iterator[OwnBank]:
-    settings.MAIL_DIR = str(tmp_path_factory.mktemp("mail"))
-    settings.EMAIL_BACKEND = "orders.gateways.mail_folder.FolderBackend"
-    with own_bank(tmp_path_factory.mktemp("bank"), settings) as bank:
+@pytest.fixture(scope="module")
+def bank_of_ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnBank]:
+    with own_bank(tmp_path_factory.mktemp("bank")) as bank:
         yield bank
+
+
+@pytest.fixture(autouse=True)
+def empty_books(bank_of_ours: OwnBank, settings: LazySettings, tmp_path: Path) -> None:
+    bank_of_ours.open_anew(settings)
+    settings.MAIL_DIR = str(tmp_path)
+    settings.EMAIL_BACKEND = "orders.gateways.mail_folder.FolderBackend"
 
 
 def breaches(report: AuditReport) -> dict[str, tuple[str, ...]]:

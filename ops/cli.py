@@ -38,6 +38,12 @@ def _check_lifecycle(argv: list[str]) -> int:
     return check_lifecycle.main(argv)
 
 
+def _load(argv: list[str]) -> int:
+    from ops.load import run  # noqa: PLC0415 - nothing else needs it
+
+    return run.main(argv)
+
+
 def _crash(argv: list[str]) -> int:
     from ops.crash import run  # noqa: PLC0415 - nothing else needs it
 
@@ -79,6 +85,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], int], str]] = {
         _check_lifecycle,
         "orders under random actions, several at once: --sequences N, --seed N",
     ),
+    "load": (_load, "shoppers and staff at once, then the audit: --seconds N, --shoppers N"),
     "crash": (_crash, "kill -9 while messages flow, then count: --runs N, --messages N"),
     "audit": (commands.audit, "compare orders, stock, payments and mails of the running stack"),
     "manage": (commands.manage, "any manage.py command in the running stack: ./dev manage shell"),

@@ -20,6 +20,7 @@ from orders.services.shelf import receive_stock
 
 PRICE_CENTS = 1_000
 _ADDRESS = Address("Ada Ahrens", "1 Quay Street", "", "28195", "Bremen", "DE")
+_ROAD = ("work", "work", "ship", "deliver", "announces_return")
 _numbers = count(1)
 
 
@@ -39,10 +40,12 @@ class World:
 
     def play(self) -> None:
         """All steps of the program, after the first order was placed. Raises Broken."""
-        self.bank.moods = list(self.program.moods)
         for sku, quantity in zip(self.skus, self.program.quantities, strict=True):
             receive_stock(sku, quantity + self.program.spare, "for the check")
         self._alone("place", lambda: self.place(self.key("place", again=False)))
+        for name in _ROAD[: self.program.road]:
+            self._alone(name, ACTIONS[name](self, 0, 2))
+        self.bank.moods = list(self.program.moods)
         for step in self.program.steps:
             self._step(step)
 

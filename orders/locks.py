@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connection
 from django.db.models.functions import Now
 
-from orders.models import Order, StockItem
+from orders.models import Order, SetAside, StockItem
 from orders.states import OrderStatus, may_become
 from tasks import fencing
 
@@ -80,6 +80,12 @@ def lock_stock(sku: str) -> StockItem:
     """The SKU's row, kept still until the transaction ends; with it, its holds: whoever changes one
     changes this row too. Raises StockItem.DoesNotExist, OperationalError after ``lock_timeout``."""
     return StockItem.objects.select_for_update(no_key=True).get(sku=sku)
+
+
+def lock_set_aside(set_aside_id: int) -> SetAside:
+    """What was set aside, kept still until the transaction ends. Raises SetAside.DoesNotExist, and
+    OperationalError after ``lock_timeout``."""
+    return SetAside.objects.select_for_update(no_key=True).get(pk=set_aside_id)
 
 
 def lock_shelves(skus: Iterable[str]) -> None:

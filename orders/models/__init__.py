@@ -8,6 +8,7 @@ from orders.models.payment import Payment
 from orders.models.refund import Refund, RefundLine
 from orders.models.returns import Return, ReturnLine
 from orders.models.sales import SalesDay
+from orders.models.set_aside import SetAside
 from orders.models.shipment import Shipment, ShipmentLine
 from orders.models.staff_mail import StaffMail
 from orders.models.stock import StockHold, StockItem, StockMovement
@@ -26,6 +27,7 @@ __all__ = [
     "Return",
     "ReturnLine",
     "SalesDay",
+    "SetAside",
     "Shipment",
     "ShipmentLine",
     "StaffMail",

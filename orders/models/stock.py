@@ -5,6 +5,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from orders.models.order import OrderLine
+from orders.models.set_aside import SetAside
 from orders.states import HoldStatus
 
 
@@ -41,6 +42,14 @@ class StockHold(models.Model):
     line = models.OneToOneField(OrderLine, on_delete=models.PROTECT, related_name="hold")
     sku = models.CharField(max_length=64)
     quantity = models.PositiveIntegerField()
+    set_aside = models.ForeignKey(
+        SetAside,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="holds",
+        help_text="Where its units came from, and go back to; empty: from what everybody may buy.",
+    )
     status = models.CharField(max_length=10, choices=HoldStatus.choices, default=HoldStatus.HELD)
     created_at = models.DateTimeField(db_default=Now())
 

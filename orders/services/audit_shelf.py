@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import F, Q, QuerySet, Sum
 
-from orders.models import OrderLine, StockHold, StockItem, StockMovement
+from orders.models import OrderLine, SetAside, StockHold, StockItem, StockMovement
 from orders.services.audit_scope import Scope
 from orders.states import HoldStatus, OrderStatus
 
@@ -44,6 +44,10 @@ def count_shelf(scope: Scope) -> list[ShelfCount]:
     ledger = _sums(movements, "quantity")
     supplied = _sums(movements.exclude(kind__in=sale), "quantity")
     holds = _sums(StockHold.objects.filter(of_scope, status=HoldStatus.HELD), "quantity")
+    # What is left of a set-aside is held as well, for orders that are still to come.
+    holds += _sums(
+        SetAside.objects.filter(of_scope, closed_at=None), F("quantity") - F("taken")
+    )
     sold = _sums(
         OrderLine.objects.filter(of_scope, order__status=OrderStatus.PAID),
         F("quantity") - F("withdrawn") - F("returned"),

@@ -1,7 +1,8 @@
 """Taking an order: one transaction that holds the stock and leaves the first message behind."""
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -51,7 +52,8 @@ class PlaceOrder:
     """One checkout. ``idempotency_key`` is drawn with the page and stable over every resubmit.
 
     ``customer_id`` is the user whose account lists it, None for a guest; ``language`` is one of
-    ``settings.LANGUAGES``.
+    ``settings.LANGUAGES``. ``set_asides``: SKU → what its units are taken from
+    (``orders.services.set_aside``); others are taken from what everybody may buy.
     """
 
     idempotency_key: UUID
@@ -62,6 +64,7 @@ class PlaceOrder:
     currency: str
     customer_id: int | None = None
     language: str = "en"
+    set_asides: Mapping[str, int] = field(default_factory=dict)
 
 
 def place_order(command: PlaceOrder) -> Order:
@@ -111,7 +114,7 @@ def _place(command: PlaceOrder) -> Order:
     record_event(order.pk, "placed", "Order received.", actor=SHOPPER)
     events.order_placed(order)
     # Last before the commit, so that the row of a hot SKU is locked for the shortest time.
-    stock.hold_lines(order)
+    stock.hold_lines(order, set_asides=command.set_asides)
     metrics.order_placed()
     return order
 

@@ -4,7 +4,7 @@ Stock rows come last in every transaction, by SKU, so that two orders never wait
 What a person does to the shelf is in ``orders.services.shelf``.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -12,6 +12,7 @@ from django.db.models import F
 
 from orders.errors import Busy, OutOfStock, Shortage, UnknownSku
 from orders.models import Order, OrderLine, StockHold, StockItem, StockMovement
+from orders.services import set_aside
 from orders.states import HoldStatus
 from tasks.errors import Permanent
 
@@ -27,17 +28,26 @@ class BackUnits:
     restocked: int
 
 
-def hold_lines(order: Order) -> None:
+def hold_lines(order: Order, *, set_asides: Mapping[str, int]) -> None:
     """Keep every line's units for the order; call it last in the placing transaction.
+
+    ``set_asides``: of which SKUs the units come from what was set aside (its id), not from what
+    everybody may buy.
 
     The lines' SKUs are taken in sorted order, so that two orders never wait for each other. Raises
     OutOfStock naming every short line, UnknownSku; the caller's transaction must then roll back.
     """
     lines = sorted(order.lines.all(), key=lambda line: line.sku)
     StockHold.objects.bulk_create(
-        StockHold(line=line, sku=line.sku, quantity=line.quantity) for line in lines
+        StockHold(
+            line=line, sku=line.sku, quantity=line.quantity, set_aside_id=set_asides.get(line.sku)
+        )
+        for line in lines
     )
-    _hold_all(lines)
+    for line in lines:
+        if line.sku in set_asides:
+            set_aside.take(line, set_asides[line.sku])
+    _hold_all(line for line in lines if line.sku not in set_asides)
 
 
 def hold_again(order: Order) -> bool:
@@ -48,7 +58,7 @@ def hold_again(order: Order) -> bool:
         # A savepoint: what was held of the first lines goes back when a later one is short.
         with transaction.atomic():
             released = StockHold.objects.filter(line__order=order, status=HoldStatus.RELEASED)
-            if released.update(status=HoldStatus.HELD) != len(lines):
+            if released.update(status=HoldStatus.HELD, set_aside=None) != len(lines):
                 raise Permanent(
                     f"Order {order.pk} has holds that were not released. Run 'manage.py audit'."
                 )
@@ -116,7 +126,8 @@ def release_holds(order_id: int) -> None:
     """Give the order's units back, inside the caller's transaction."""
     holds = _open_holds(order_id)
     _close_holds(holds, HoldStatus.RELEASED)
-    for hold in holds:
+    freed = [hold for hold in holds if not (hold.set_aside_id and set_aside.give_back(hold))]
+    for hold in freed:
         StockItem.objects.filter(sku=hold.sku).update(held=F("held") - hold.quantity)
 
 

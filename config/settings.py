@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "tasks",
     "orders",
     "shop",
+    "shop.flash_sales",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -1,0 +1,1 @@
+"""Flash sales: a crowd, few units, one instant. docs/flash-sales.md says who decides what."""

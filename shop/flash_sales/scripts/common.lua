@@ -1,0 +1,81 @@
+-- What the scripts of the gate share. Each is sent as this text followed by its own.
+--
+-- KEYS of one item of one sale, all with the sale's hash tag:
+--   1 state    HASH  what the database said last, and what was given since
+--   2 line     ZSET  person -> place, of those who wait
+--   3 seen     ZSET  person -> when they last asked (ms)
+--   4 tickets  HASH  person -> nonce:place:since(ms):written(0|1)
+--   5 used     HASH  person -> units of this sale, tickets and bought ones (shared by all items)
+--   6 counts   HASH  answer -> how often
+--
+-- Units: free + held + sold = units. The script only ever moves one from free to held and back.
+
+local state, line, seen, tickets, used, counts = unpack(KEYS)
+
+local function now_ms()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+local function fact(name)
+  return tonumber(redis.call('HGET', state, name) or '0')
+end
+
+local function count(answer)
+  redis.call('HINCRBY', counts, answer, 1)
+end
+
+-- Let people through at the sale's rate: a bucket of one second, filled by the clock.
+local function refill(now)
+  local rate, filled_at = fact('rate'), fact('filled_at')
+  local tokens = fact('tokens')
+  if now > filled_at then
+    tokens = math.min(rate, tokens + (now - filled_at) * rate / 1000)
+    redis.call('HSET', state, 'filled_at', now)
+  end
+  return tokens
+end
+
+local function grant(person, place, nonce, now)
+  redis.call('HSET', tickets, person, nonce .. ':' .. place .. ':' .. now .. ':0')
+  redis.call('HINCRBY', used, person, 1)
+  redis.call('HINCRBY', state, 'free', -1)
+  redis.call('HINCRBY', state, 'held', 1)
+  redis.call('ZREM', line, person)
+  count('ticket')
+end
+
+-- Give free units to those at the head of the line who are still there. Whoever has not asked for
+-- a while keeps the place and is passed over: nobody waits for a closed laptop. A grant's nonce is
+-- made of the caller's, which is random, and the place, which is unique.
+local LOOK_AT_MOST = 100
+local function advance(now, salt)
+  local tokens = refill(now)
+  local asleep = fact('asleep_ms')
+  local offset = 0
+  while fact('free') > 0 and tokens >= 1 and offset < LOOK_AT_MOST do
+    local head = redis.call('ZRANGE', line, offset, offset, 'WITHSCORES')
+    if #head == 0 then break end
+    local person, place = head[1], head[2]
+    if now - tonumber(redis.call('ZSCORE', seen, person) or '0') > asleep then
+      offset = offset + 1
+    else
+      grant(person, place, salt .. '-' .. place, now)
+      tokens = tokens - 1
+    end
+  end
+  redis.call('HSET', state, 'tokens', tostring(tokens))
+end
+
+-- {answer, nonce, place, waiting before, free, held, ms until the start}
+local function ticket_of(person)
+  local found = redis.call('HGET', tickets, person)
+  if not found then return nil end
+  local nonce, place, since, written = string.match(found, '^(.+):(%d+):(%d+):(%d)$')
+  return nonce, place, since, written
+end
+
+local function answer(word, nonce, place, before, extra)
+  return {word, nonce or '', place or '0', tostring(before or 0),
+          tostring(fact('free')), tostring(fact('held')), tostring(extra or 0)}
+end

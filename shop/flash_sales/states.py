@@ -1,0 +1,63 @@
+"""The states of a sale and of a ticket, and the transitions that are allowed. Pure."""
+
+from datetime import datetime
+from enum import Enum
+
+from django.db.models import TextChoices
+
+
+class SaleStatus(TextChoices):
+    DRAFT = "draft", "draft"
+    ANNOUNCED = "announced", "announced"
+    PAUSED = "paused", "paused"
+    ENDED = "ended", "ended"
+
+
+class TicketStatus(TextChoices):
+    HELD = "held", "held for a person"
+    ORDERED = "ordered", "ordered, not paid yet"
+    SOLD = "sold", "sold"
+    EXPIRED = "expired", "expired"
+    RETURNED = "returned", "given back"
+
+
+class OnLostGate(TextChoices):
+    PAUSE = "pause", "pause until the gate is rebuilt"
+    DATABASE = "database", "go on with the database alone, slower"
+
+
+class Phase(Enum):
+    """Where an announced sale stands by the clock."""
+
+    BEFORE = "before"
+    OPEN = "open"
+    OVER = "over"
+
+
+SALE_TRANSITIONS: dict[SaleStatus, frozenset[SaleStatus]] = {
+    SaleStatus.DRAFT: frozenset({SaleStatus.ANNOUNCED, SaleStatus.ENDED}),
+    SaleStatus.ANNOUNCED: frozenset({SaleStatus.PAUSED, SaleStatus.ENDED}),
+    SaleStatus.PAUSED: frozenset({SaleStatus.ANNOUNCED, SaleStatus.ENDED}),
+    SaleStatus.ENDED: frozenset(),
+}
+
+TICKET_TRANSITIONS: dict[TicketStatus, frozenset[TicketStatus]] = {
+    TicketStatus.HELD: frozenset(
+        {TicketStatus.ORDERED, TicketStatus.EXPIRED, TicketStatus.RETURNED}
+    ),
+    # A declined card may be followed by another one while the order's hold lasts.
+    TicketStatus.ORDERED: frozenset({TicketStatus.SOLD, TicketStatus.EXPIRED}),
+    TicketStatus.SOLD: frozenset(),
+    # Money that came late revives an order, with units from the shelf: the sale has nothing to do.
+    TicketStatus.EXPIRED: frozenset(),
+    TicketStatus.RETURNED: frozenset(),
+}
+
+LIVE_TICKETS = (TicketStatus.HELD, TicketStatus.ORDERED)
+"""Tickets whose units are neither free nor sold."""
+
+
+def phase_at(now: datetime, starts_at: datetime, ends_at: datetime) -> Phase:
+    if now < starts_at:
+        return Phase.BEFORE
+    return Phase.OPEN if now < ends_at else Phase.OVER

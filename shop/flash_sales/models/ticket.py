@@ -13,7 +13,7 @@ class Ticket(models.Model):
     """The gate's grant, written down. ``nonce`` is the grant's: it is written once, or never."""
 
     item = models.ForeignKey(SaleItem, on_delete=models.PROTECT, related_name="tickets")
-    nonce = models.UUIDField(unique=True, editable=False)
+    nonce = models.CharField(max_length=60, unique=True, editable=False)
     person = models.CharField(max_length=80)
     place = models.PositiveBigIntegerField(help_text="The person's place in line.")
     status = models.CharField(

@@ -8,5 +8,5 @@ for index = 2, #ARGV, 2 do
     redis.call('HSET', state, ARGV[index], ARGV[index + 1])
   end
 end
-if redis.call('HGET', state, 'status') == 'open' then advance(now_ms(), ARGV[1]) end
+advance(now_ms(), ARGV[1])
 return 1

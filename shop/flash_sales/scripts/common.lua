@@ -50,6 +50,8 @@ end
 -- made of the caller's, which is random, and the place, which is unique.
 local LOOK_AT_MOST = 100
 local function advance(now, salt)
+  if redis.call('HGET', state, 'status') ~= 'open' then return end
+  if now < fact('starts_ms') or now >= fact('ends_ms') then return end
   local tokens = refill(now)
   local asleep = fact('asleep_ms')
   local offset = 0

@@ -1,0 +1,180 @@
+"""The gate of one item: one Redis script decides who goes on to checkout, and who waits.
+
+It keeps the crowd off the database and decides nothing about units: what it grants is written down
+as a ticket (``shop.flash_sales.tickets``), where the database decides again. It may be lost at any
+moment; ``shop.flash_sales.rebuilding`` builds it from the database.
+"""
+
+import os
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+import redis
+from django.conf import settings
+
+_SCRIPTS = files("shop.flash_sales") / "scripts"
+
+
+class Word(StrEnum):
+    """The answers of the gate. ``TICKET``: granted, and not written down yet."""
+
+    TICKET = "ticket"
+    HAS_TICKET = "has_ticket"
+    IN_LINE = "in_line"
+    SOLD_OUT = "sold_out"
+    LIMIT_REACHED = "limit_reached"
+    TOO_EARLY = "too_early"
+    TOO_LATE = "too_late"
+    PAUSED = "paused"
+    NOT_IN_LINE = "not_in_line"
+    LOST = "lost"
+
+
+class GateAway(Exception):
+    """The gate's Redis does not answer in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``before``: people in line before this one. ``free`` and ``held``: units. ``extra``: with
+    TOO_EARLY milliseconds until the start, with a ticket when it was granted (ms)."""
+
+    word: Word
+    nonce: str = ""
+    place: int = 0
+    before: int = 0
+    free: int = 0
+    held: int = 0
+    extra: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A ticket as the gate knows it; ``since_ms`` by its clock."""
+
+    person: str
+    nonce: str
+    place: int
+    since_ms: int
+    written: bool
+
+    @classmethod
+    def read(cls, person: str, text: str) -> "Grant":
+        nonce, place, since, written = text.rsplit(":", 3)
+        return cls(person, nonce, int(place), int(since), written == "1")
+
+    def __str__(self) -> str:
+        return f"{self.nonce}:{self.place}:{self.since_ms}:{int(self.written)}"
+
+
+class Gate:
+    """Each method is one round trip. Every one raises GateAway."""
+
+    def __init__(self, sale_id: int, item_id: int) -> None:
+        root = f"{settings.GATE_KEY_PREFIX}:{{sale:{sale_id}}}"
+        item = f"{root}:{item_id}"
+        self.counts_key = f"{item}:counts"
+        self.tickets_key = f"{item}:tickets"
+        self.state_key = f"{item}:state"
+        self.line_key = f"{item}:line"
+        self._keys = [
+            *(self.state_key, self.line_key, f"{item}:seen", self.tickets_key),
+            *(f"{root}:used", self.counts_key),
+        ]
+
+    def click(self, person: str, *, place: int = 0) -> Answer:
+        """``place``: one that this person was given and has shown signed; 0 for none."""
+        return self._ask(person, joins=True, place=place)
+
+    def poll(self, person: str, *, place: int = 0) -> Answer:
+        """As ``click`` for somebody who has clicked before; others are NOT_IN_LINE."""
+        return self._ask(person, joins=False, place=place)
+
+    def written(self, person: str, nonce: str) -> bool:
+        """The grant's row is committed."""
+        return bool(self._run("written", person, nonce))
+
+    def end_ticket(self, person: str, nonce: str, *, sold: bool) -> bool:
+        """The ticket's unit is sold, or free again and then given to the next in line; False when
+        the gate does not know the ticket."""
+        became = "sold" if sold else "free"
+        return bool(self._run("end_ticket", person, nonce, became, _salt()))
+
+    def build(
+        self, facts: Mapping[str, object], grants: Iterable[Grant], used: Mapping[str, int]
+    ) -> None:
+        """Put this in place of whatever is there; only who waits is kept."""
+        tickets = [part for grant in grants for part in (grant.person, str(grant))]
+        pairs = [str(part) for pair in facts.items() for part in pair]
+        units = [str(part) for pair in used.items() for part in pair]
+        self._run(
+            "build",
+            *(len(pairs) // 2, *pairs),
+            *(len(tickets) // 2, *tickets),
+            *(len(units) // 2, *units),
+        )
+
+    def change(self, **facts: object) -> bool:
+        """Change facts; ``add_units`` adds to what is free. False when there is no gate."""
+        pairs = [str(part) for pair in facts.items() for part in pair]
+        return bool(self._run("change", _salt(), *pairs))
+
+    def facts(self) -> dict[str, str]:
+        """Empty when the gate was lost."""
+        return self._call(lambda client: client.hgetall(self.state_key))
+
+    def grants(self) -> list[Grant]:
+        found = self._call(lambda client: client.hgetall(self.tickets_key))
+        return [Grant.read(person, text) for person, text in found.items()]
+
+    def counts(self) -> dict[str, int]:
+        """How often each answer was given to a click, since the gate was first built."""
+        found = self._call(lambda client: client.hgetall(self.counts_key))
+        return {word: int(number) for word, number in found.items()}
+
+    def line_length(self) -> int:
+        return int(self._call(lambda client: client.zcard(self.line_key)))
+
+    def drop(self) -> None:
+        """Forget everything about the item; its sale is over."""
+        self._call(lambda client: client.delete(*self._keys))
+
+    def _ask(self, person: str, *, joins: bool, place: int) -> Answer:
+        word, *facts = self._run("ask", person, _salt(), int(joins), place)
+        if not facts:
+            return Answer(Word(word))
+        nonce, *numbers = facts
+        return Answer(Word(word), nonce, *(int(float(number)) for number in numbers))
+
+    def _run(self, name: str, *arguments: object) -> Any:
+        values = [str(argument) for argument in arguments]
+        return self._call(lambda client: _script(name)(keys=self._keys, args=values, client=client))
+
+    def _call(self, act: Any) -> Any:
+        try:
+            return act(_client(os.getpid(), settings.GATE_URL))
+        except redis.RedisError as error:
+            raise GateAway(f"The gate's Redis does not answer ({type(error).__name__}).") from error
+
+
+def _salt() -> str:
+    return secrets.token_hex(12)
+
+
+@lru_cache(maxsize=1)
+def _client(_pid: int, url: str) -> "redis.Redis":
+    # The process id is part of the key: a connection inherited over fork would be shared.
+    return redis.Redis.from_url(
+        url, decode_responses=True, socket_timeout=0.5, socket_connect_timeout=0.3
+    )
+
+
+@lru_cache(maxsize=None)
+def _script(name: str) -> Any:
+    text = (_SCRIPTS / "common.lua").read_text() + (_SCRIPTS / f"{name}.lua").read_text()
+    return redis.Redis().register_script(text)

@@ -6,7 +6,7 @@ see, and a resend hidden in a library would hide how often we asked.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import requests
 import stripe
@@ -43,6 +43,7 @@ _AUTHENTICATION = "authentication_required"
 _SETTLED = ("succeeded", "requires_payment_method", "canceled")
 # Our clock and the provider's may differ when its books are searched from a moment of ours on.
 _CLOCKS_DIFFER = timedelta(minutes=10)
+_KEYS_LIVE = timedelta(hours=24)
 
 
 class StripeGateway:
@@ -74,6 +75,11 @@ class StripeGateway:
                 )
             except stripe.CardError as error:
                 return answers.declined(error)
+            except stripe.IdempotencyError:
+                found = self._asked_differently(request)
+                if found is None:
+                    raise
+                intent = found
             if intent.status != "succeeded":
                 # The answer kept for a key is as old as the key. The shopper may have been at
                 # their bank since, and the money may have moved.
@@ -147,6 +153,14 @@ class StripeGateway:
             for refund in self._refunds.list(params).auto_paging_iter():
                 if answers.counts_as_refund(refund):
                     yield answers.refund_in_books(refund)
+
+    def _asked_differently(self, request: CaptureRequest) -> stripe.PaymentIntent | None:
+        """What an earlier release, or a shop under another address, asked for under this key: the
+        same money for the same payment, and only the rest of the request has changed since."""
+        intent = self._find(request.payment_id, "", datetime.now(UTC) - _KEYS_LIVE)
+        if intent is None or not answers.is_for(intent, request):
+            return None
+        return intent
 
     def _retrieve(self, reference: str) -> stripe.PaymentIntent:
         return self._intents.retrieve(reference, {"expand": ["latest_charge"]})

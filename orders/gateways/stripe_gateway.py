@@ -10,12 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import requests
 import stripe
-from stripe.params import (
-    PaymentIntentCreateParams,
-    PaymentIntentListParams,
-    RefundCreateParams,
-    RefundListParams,
-)
+from stripe.params import PaymentIntentListParams, RefundListParams
 
 from orders.gateways import stripe_answers as answers
 from orders.gateways.payment import (
@@ -33,6 +28,7 @@ from orders.gateways.payment import (
     Voided,
 )
 from orders.gateways.stripe_errors import does_not_exist, refusal_of_refund, translated
+from orders.gateways.stripe_requests import intent_params, refund_params
 from tasks.errors import OutcomeUnknown, Transient
 
 # Else every request carries how long the one before took, and a file appears in the home folder.
@@ -71,7 +67,7 @@ class StripeGateway:
         with _moving():
             try:
                 intent = self._intents.create(
-                    _intent_params(request), {"idempotency_key": request.idempotency_key}
+                    intent_params(request), {"idempotency_key": request.idempotency_key}
                 )
             except stripe.CardError as error:
                 return answers.declined(error)
@@ -121,7 +117,7 @@ class StripeGateway:
         with _moving():
             try:
                 refund = self._refunds.create(
-                    _refund_params(request), {"idempotency_key": request.idempotency_key}
+                    refund_params(request), {"idempotency_key": request.idempotency_key}
                 )
             except (stripe.CardError, stripe.InvalidRequestError) as error:
                 if refused := refusal_of_refund(error):
@@ -246,38 +242,6 @@ def _reading() -> Iterator[None]:
     except stripe.StripeError as error:
         fact = translated(error)
         raise (Transient(str(fact)) if isinstance(fact, OutcomeUnknown) else fact) from error
-
-
-def _intent_params(request: CaptureRequest) -> PaymentIntentCreateParams:
-    return {
-        "amount": request.amount_cents,
-        "currency": request.currency.lower(),
-        "payment_method": request.payment_method,
-        "confirm": True,
-        # Cards only: their check is a page to go to and to come back from.
-        "allowed_payment_method_types": ["card"],
-        "return_url": request.return_url,
-        "description": request.description,
-        "metadata": {
-            "order_number": request.order_number,
-            "payment_id": str(request.payment_id),
-            "idempotency_key": request.idempotency_key,
-        },
-        "expand": ["latest_charge"],
-    }
-
-
-def _refund_params(request: RefundRequest) -> RefundCreateParams:
-    return {
-        "payment_intent": request.payment_reference,
-        "amount": request.amount_cents,
-        "metadata": {
-            "order_number": request.order_number,
-            "payment_id": str(request.payment_id),
-            "refund_id": str(request.refund_id),
-            "idempotency_key": request.idempotency_key,
-        },
-    }
 
 
 def _refund_id(refund: stripe.Refund) -> int | None:

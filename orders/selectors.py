@@ -26,6 +26,7 @@ class Money:
 def order_by_token(token: str) -> Order | None:
     return (
         Order.objects.filter(token=token)
+        .select_related("invoice")
         .prefetch_related("lines", "payments", "timeline", "notifications")
         .prefetch_related("refunds__lines__line", "shipments__lines__line", "returns__lines__line")
         .first()

@@ -292,6 +292,17 @@ def test_what_many_paid_twice_goes_back() -> None:
     assert Refund.objects.get().order == twice
 
 
+def test_the_last_mail_of_many_is_sent_again_once() -> None:
+    first, unmailed, clerk = packed(1), placed(), staff("clerk")
+    chosen = {"action": "resend_last", "_selected_action": [first.pk, unmailed.pk]}
+    given = filled(clerk.post(reverse(LIST), chosen), "desk-bulk")
+
+    reports = [text(clerk.post(reverse(LIST), given)) for _ in range(2)]
+
+    assert all("1 done, 1 refused" in report for report in reports)
+    assert first.notifications.count() == 2
+
+
 def test_more_than_the_bound_is_refused_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bulk_pages, "MOST_AT_ONCE", 1)
     orders, clerk = [packed(1), packed(1)], staff("clerk")

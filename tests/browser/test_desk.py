@@ -3,12 +3,11 @@
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.test_buying import DESK, FLAGS, PHONE
+from tests.browser.person import DESK, PHONE, overflow
 from tests.system.shop_floor import ShopFloor, until
 
 pytestmark = [pytest.mark.stack, pytest.mark.browser]
@@ -47,14 +46,6 @@ def orders(shop: ShopFloor) -> Orders:
     )
     until(lambda: shop.ask(f"{packed}.count()"), lambda n: n == len(keys), seconds=90)
     return placed
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: Path) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=str(chromium), args=FLAGS)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -260,5 +251,4 @@ def test_no_page_of_the_desk_is_wider_than_its_screen(page: Page, orders: Orders
         *(f"{base}{orders['return'][0]}/change/", f"{base}{orders['ship'][0]}/change/"),
     ):
         page.goto(path)
-        overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-        assert overflow <= 0, f"{path} is {overflow} px too wide"
+        assert overflow(page) <= 0, path

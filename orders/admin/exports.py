@@ -114,7 +114,7 @@ class StaffMailAdmin(_MayExport, ReadOnlyAdmin, ModelAdmin):  # type: ignore[mis
     def send_again(self, request: HttpRequest, chosen: "QuerySet[StaffMail]") -> None:
         sent = sum(send_mail_again(pk) for pk in chosen.values_list("pk", flat=True))
         told = messages.success if sent else messages.warning
-        told(request, f"{sent} mails are on their way once more. Others were not refused.")
+        told(request, f"{sent} are on their way once more. The others were not refused.")
 
 
 def _is_address(text: str) -> bool:

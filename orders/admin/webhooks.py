@@ -84,8 +84,10 @@ class WebhookEndpointAdmin(_Manages, ModelAdmin):  # type: ignore[misc]  # unfol
     readonly_fields = ["shown_secret", "created_at"]
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
-        told = ["shown_secret", "created_at"] if obj else []
-        return ["url", "kinds", "is_active", *told]
+        fields = ["url", "kinds", "is_active"]
+        if obj and self.has_manage_permission(request):
+            fields.append("shown_secret")  # who knows it can speak in our name
+        return [*fields, "created_at"] if obj else fields
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
         if isinstance(db_field, URLField):
@@ -150,7 +152,7 @@ class WebhookDeliveryAdmin(_Manages, ReadOnlyAdmin, ModelAdmin):  # type: ignore
         told = messages.success if sent else messages.warning
         told(
             request,
-            f"{sent} deliveries are tried again. {len(keys) - sent} were being tried already.",
+            f"{sent} of {len(keys)} are tried again. The others are being tried already.",
         )
 
 

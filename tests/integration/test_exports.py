@@ -2,7 +2,7 @@
 
 import csv
 import io
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from django.conf import LazySettings
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from orders.models import ExportSchedule, Order, StaffMail
 from orders.services import exports
@@ -157,14 +158,18 @@ def schedule(**facts: Any) -> ExportSchedule:
     return one
 
 
-def at(monkeypatch: pytest.MonkeyPatch, *moment: int) -> int:
-    monkeypatch.setattr(exports.timezone, "now", lambda: datetime(*moment, tzinfo=UTC))  # type: ignore[misc]  # year, month … as they come
+def march(day: int, hour: int, minute: int = 0) -> datetime:
+    return datetime(2026, 3, day, hour, minute, tzinfo=UTC)
+
+
+def at(monkeypatch: pytest.MonkeyPatch, moment: datetime) -> int:
+    monkeypatch.setattr(timezone, "now", lambda: moment)
     return send_exports()
 
 
-def placed_at(*moment: int) -> Order:
+def placed_at(moment: datetime) -> Order:
     order = placed()
-    Order.objects.filter(pk=order.pk).update(placed_at=datetime(*moment, tzinfo=UTC))  # type: ignore[misc]  # as above
+    Order.objects.filter(pk=order.pk).update(placed_at=moment)
     return order
 
 
@@ -178,18 +183,18 @@ def test_every_recipient_is_owed_one_mail_per_due_time_with_the_orders_since_the
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     one = schedule()
-    placed_at(2026, 3, 8, 5, 59)
-    second = placed_at(2026, 3, 9, 12)
-    third = placed_at(2026, 3, 10, 6)
+    placed_at(march(8, 5, 59))
+    second = placed_at(march(9, 12))
+    third = placed_at(march(10, 6))
 
-    assert at(monkeypatch, 2026, 3, 10, 6, 5) == 1
-    assert at(monkeypatch, 2026, 3, 10, 7) == 0
-    assert at(monkeypatch, 2026, 3, 11, 6, 5) == 1
+    assert at(monkeypatch, march(10, 6, 5)) == 1
+    assert at(monkeypatch, march(10, 7)) == 0
+    assert at(monkeypatch, march(11, 6, 5)) == 1
 
     assert StaffMail.objects.count() == 4
     assert attached() == [{second.number}, {third.number}]
     one.refresh_from_db()
-    assert one.last_sent_at == datetime(2026, 3, 11, 6, tzinfo=UTC)
+    assert one.last_sent_at == march(11, 6)
 
 
 def test_an_order_whose_transaction_was_still_open_at_the_due_time_is_waited_for(
@@ -197,10 +202,10 @@ def test_an_order_whose_transaction_was_still_open_at_the_due_time_is_waited_for
 ) -> None:
     schedule()
 
-    assert at(monkeypatch, 2026, 3, 10, 6, 1) == 1  # that of the day before
+    assert at(monkeypatch, march(10, 6, 1)) == 1  # that of the day before
     assert attached() == [set()]
-    order = placed_at(2026, 3, 10, 5, 59)  # committed late
-    assert at(monkeypatch, 2026, 3, 10, 6, 3) == 1
+    order = placed_at(march(10, 5, 59))  # committed late
+    assert at(monkeypatch, march(10, 6, 3)) == 1
 
     assert attached()[1] == {order.number}
 
@@ -209,10 +214,10 @@ def test_after_days_without_workers_one_mail_holds_all_that_was_missed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     schedule()
-    assert at(monkeypatch, 2026, 3, 10, 6, 5) == 1
-    orders = [placed_at(2026, 3, day, 12) for day in (10, 11, 12)]
+    assert at(monkeypatch, march(10, 6, 5)) == 1
+    orders = [placed_at(march(day, 12)) for day in (10, 11, 12)]
 
-    assert at(monkeypatch, 2026, 3, 13, 9) == 1
+    assert at(monkeypatch, march(13, 9)) == 1
 
     assert attached()[1] == {order.number for order in orders}
 
@@ -220,11 +225,9 @@ def test_after_days_without_workers_one_mail_holds_all_that_was_missed(
 def test_a_schedule_that_is_off_or_new_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     schedule(name="off", is_active=False)
     new = schedule(name="new")
-    ExportSchedule.objects.filter(pk=new.pk).update(
-        created_at=datetime(2026, 3, 10, 5, 59, tzinfo=UTC) + timedelta(minutes=2)
-    )
+    ExportSchedule.objects.filter(pk=new.pk).update(created_at=march(10, 6, 1))
 
-    assert at(monkeypatch, 2026, 3, 10, 7) == 0
+    assert at(monkeypatch, march(10, 7)) == 0
 
 
 def test_one_bad_schedule_does_not_keep_the_others_waiting(
@@ -233,7 +236,7 @@ def test_one_bad_schedule_does_not_keep_the_others_waiting(
     bad, good = schedule(name="a bad one"), schedule(name="good")
     ExportSchedule.objects.filter(pk=bad.pk).update(period="never")
 
-    assert at(monkeypatch, 2026, 3, 10, 7) == 1
+    assert at(monkeypatch, march(10, 7)) == 1
 
     good.refresh_from_db()
     assert good.last_sent_at is not None

@@ -36,7 +36,7 @@ def open_sku(page: Page, sku: str) -> None:
 
 
 def press(page: Page, button: str) -> None:
-    page.locator(f"a[href^='/admin/orders/stockitem/'][href$='/{button}']").click()
+    page.locator(f"a[href^='/admin/orders/stockitem/'][href$='/{button}/']").click()
 
 
 def fill_in(page: Page, quantity: int, reason: str) -> None:
@@ -136,7 +136,7 @@ def test_a_file_is_looked_at_then_imported_and_a_wrong_one_is_refused(
     bad.write_text(f"{head}{sku},receive,1,Fine\n{sku},write_off,99,Too many\n")
 
     page.goto("/admin/orders/stockitem/")
-    press(page, "import/")
+    press(page, "import")
     page.set_input_files("[name=import_file]", bad)
     page.get_by_role("button", name="Submit").click()
     expect(page.locator("body")).to_contain_text("line 3, quantity")
@@ -159,7 +159,7 @@ def test_no_page_of_the_stock_is_wider_than_its_screen(
 ) -> None:
     page.set_viewport_size({"width": size["width"], "height": size["height"]})
     for path in (
-        *("/admin/orders/stockitem/receive_any", "/admin/orders/stockitem/import/"),
+        *("/admin/orders/stockitem/receive_any/", "/admin/orders/stockitem/import/"),
         *("/admin/orders/webhookendpoint/add/", "/admin/orders/exportschedule/add/"),
     ):
         page.goto(path)

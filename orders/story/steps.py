@@ -63,10 +63,7 @@ def _mail(facts: Facts) -> Step:
         words = f"A confirmation went to {mail.recipient or 'you'}."
         return Step("mail", "You have mail", words, "done", mail.sent_at)
     if mail is not None and facts.mail_refused:
-        words = (
-            f"The mailbox {mail.recipient} refused our mail. Keep the address of this page: it "
-            "tells you everything."
-        )
+        words = f"The mailbox {mail.recipient or 'that you gave us'} refused our mail."
         return Step("mail", "Our mail did not reach you", words, "failed")
     if order.status == OrderStatus.PAYMENT_FAILED:
         return Step("mail", "Confirmation", "Comes once the order is paid.", "waiting")

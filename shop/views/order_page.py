@@ -1,6 +1,9 @@
 """Drawing the order's page: the whole of it, or the part that moves."""
 
+from __future__ import annotations
+
 import hashlib
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from django.http import HttpRequest, HttpResponse
@@ -10,7 +13,6 @@ from django.utils import timezone
 from django.views.decorators.cache import cache_control
 
 from orders import selectors
-from orders.models import Order
 from orders.services.cards import test_cards
 from orders.services.invoice import may_invoice
 from orders.services.shop_address import shop_address
@@ -20,6 +22,9 @@ from orders.story.telling import tell
 from shop.countries import NAMES
 from shop.forms import CardForm
 from shop.views import errors
+
+if TYPE_CHECKING:
+    from orders.models import Order
 
 # The address is the permission: no shared cache, no history cache, no search engine may keep it.
 secret = cache_control(private=True, no_store=True)

@@ -14,7 +14,7 @@ def any_row(model: type[models.Model]) -> models.Model:
 
 
 def _required(model: type[models.Model]) -> dict[str, Any]:
-    fields = [field for field in model._meta.fields if not field.primary_key]
+    fields = [field for field in model._meta.fields if not isinstance(field, models.AutoField)]
     return {
         field.name: _value(field)
         for field in fields

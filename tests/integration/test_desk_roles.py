@@ -6,6 +6,7 @@ A new address without a row here fails: say who may, then build it.
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -15,7 +16,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.core.management import call_command
 from django.db.models import Model
 from django.test import Client
-from django.urls import URLPattern, URLResolver, reverse
+from django.urls import URLPattern, URLResolver, resolve, reverse
 from django.views.generic import RedirectView
 
 from orders import roles
@@ -41,8 +42,9 @@ READ_ONLY = {
     "orders_return": "CMAS",
     "orders_notification": "CMAS",
     "orders_salesday": "CMAS",
-    "orders_stockitem": "CMAS",
     "orders_stockmovement": "CMAS",
+    "orders_staffmail": "MAS",
+    "orders_webhookdelivery": "MAS",
     "shop_account": "MAS",
     "shop_accountmail": "MAS",
     "tasks_outboxmessage": "AS",
@@ -56,6 +58,10 @@ READ_ONLY = {
 EDITED = {
     "auth_group": ("AS", "S", "S", "S"),
     "auth_user": ("AS", "S", "S", "S"),
+    # Of a stock item only the limit is edited, at which the staff are told that little is left.
+    "orders_stockitem": ("CMAS", NOBODY, "MS", NOBODY),
+    "orders_exportschedule": ("MAS", "MS", "MS", "MS"),
+    "orders_webhookendpoint": ("MAS", "MS", "MS", NOBODY),
     "shop_category": ("CMAS", "MS", "MS", "S"),
     "shop_product": ("CMAS", "MS", "MS", "S"),
 }
@@ -70,6 +76,10 @@ PAGES = {
     "orders_order_invoice": ("CMAS", NOBODY),
     "orders_order_slip": ("CMAS", NOBODY),
     "orders_order_parcel_slip": ("CMAS", NOBODY),
+    "orders_order_export": ("MS", "MS"),
+    **{f"orders_stockitem_{verb}": ("CMS", "CMS") for verb in ("receive", "receive_any", "import")},
+    **{f"orders_stockitem_{verb}": ("MS", "MS") for verb in ("correct", "write_off")},
+    "orders_stockitem_process_import": (NOBODY, "CMS"),
     "orders_proof": ("MAS", NOBODY),
     "tasks_deadletter_redrive_one": ("MS", "MS"),
     "tasks_deadletter_discard_one": ("S", "S"),
@@ -79,9 +89,10 @@ PAGES = {
     # Whoever is of the staff: the start page, the own password, the words of the calendar, and
     # searches that answer with what the asker may see.
     **dict.fromkeys(
-        ("index", "app_list", "search", "jsi18n", "password_change", "password_change_done"),
+        ("index", "app_list", "search", "password_change"),
         ("CMAS", "CMAS"),
     ),
+    **dict.fromkeys(("jsi18n", "password_change_done"), ("CMAS", NOBODY)),
     # Only by POST: a link somewhere else must not sign anybody out.
     "logout": (NOBODY, "CMAS"),
     "login": ("CMAS", "CMAS"),
@@ -164,6 +175,7 @@ def model_of(name: str) -> type[Model]:
 
 def may(answer: Any) -> bool:
     """Whether the answer is anything else than 'not you'."""
+    assert answer.status_code < 500, answer.request["PATH_INFO"]
     turned_away = answer.status_code in (302, 303) and "/login/" in answer["Location"]
     return answer.status_code not in (403, 404, 405) and not turned_away
 
@@ -175,18 +187,47 @@ def test_every_address_of_the_back_office_has_a_row_in_the_table() -> None:
 @pytest.mark.parametrize("letter", LETTERS)
 def test_each_role_may_look_and_do_exactly_what_the_table_says(letter: str, order: Order) -> None:
     client = staff(LETTERS[letter])
-    client.raise_request_exception = False
+    urls = {
+        name: address(name, pattern, order)
+        for name, pattern in addresses().items()
+        if name not in ("logout", "login")
+    }
+    # An auditor tries hard; the others press empty forms, which are refused or do no harm.
+    sent = _everything(order) if letter == "A" else {}
+    before = rows_of_everything()
     found, wanted = {}, {}
 
-    for name, pattern in addresses().items():
-        if name in ("logout", "login"):
-            continue
-        url = address(name, pattern, order)
-        found[name] = (may(client.get(url)), may(client.post(url, {})))
+    for name, url in urls.items():
+        found[name] = (may(client.get(url)), may(client.post(url, sent)))
         looks, presses = table()[name]
         wanted[name] = (letter in looks, letter in presses)
 
     assert found == wanted
+    if letter == "A":
+        assert rows_of_everything() == before
+
+
+def _everything(order: Order) -> dict[str, Any]:
+    return {
+        "action": "cancel",
+        "confirmed": "cancel",
+        "post": "yes",
+        "reason": "Because.",
+        "_selected_action": [order.pk],
+        "form_key": str(uuid4()),
+        "bulk_key": str(uuid4()),
+        "what": "all",
+        "name": "other",
+        "amount": "1",
+        "quantity": "1",
+    }
+
+
+def rows_of_everything() -> dict[str, list[Any]]:
+    return {
+        model._meta.label: list(model._default_manager.order_by("pk").values_list())
+        for model in admin.site._registry
+    }
 
 
 def test_a_stranger_and_a_shopper_get_no_further_than_the_sign_in_page(order: Order) -> None:
@@ -202,51 +243,15 @@ def test_a_stranger_and_a_shopper_get_no_further_than_the_sign_in_page(order: Or
             assert not may(client.post(url, {})), name
 
 
-def test_an_auditor_changes_nothing_whatever_is_sent(order: Order) -> None:
-    client = staff("auditor")
-    urls = [
-        address(name, pattern, order)
-        for name, pattern in addresses().items()
-        if not name.startswith(("log", "password"))
-    ]
-    everything = {
-        "action": "cancel",
-        "confirmed": "cancel",
-        "post": "yes",
-        "reason": "Because.",
-        "_selected_action": [order.pk],
-        "form_key": str(uuid4()),
-        "bulk_key": str(uuid4()),
-        "what": "all",
-        "name": "other",
-        "amount": "1",
-    }
-    before = rows_of_everything()
+@pytest.mark.parametrize("letter", LETTERS)
+def test_the_menu_leads_nobody_to_a_closed_door(letter: str) -> None:
+    page = staff(LETTERS[letter]).get(reverse("admin:index"))
 
-    for url in urls:
-        client.get(url)
-        client.post(url, everything)
-
-    assert rows_of_everything() == before
-
-
-def rows_of_everything() -> dict[str, list[Any]]:
-    return {
-        model._meta.label: list(model._default_manager.order_by("pk").values_list())
-        for model in admin.site._registry
-    }
-
-
-def test_the_menu_leads_nobody_to_a_closed_door(order: Order) -> None:
-    for role in LETTERS.values():
-        client = staff(role, f"menu {role}")
-        page = client.get(reverse("admin:index"))
-        items = [item for group in page.context["sidebar_navigation"] for item in group["items"]]
-        links = [str(item["link"]) for item in items if item["has_permission"]]
-        assert links
-        for link in links:
-            if link.startswith("/"):
-                assert client.get(link).status_code == 200, (role, link)
+    items = [item for group in page.context["sidebar_navigation"] for item in group["items"]]
+    links = [str(item["link"]) for item in items if item["has_permission"]]
+    names = [resolve(urlsplit(link).path).url_name for link in links if link.startswith("/")]
+    assert names
+    assert [name for name in names if letter not in table()[str(name)][0]] == []
 
 
 def test_an_auditor_sees_no_secret_link(order: Order) -> None:

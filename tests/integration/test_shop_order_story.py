@@ -170,7 +170,7 @@ STATES: list[tuple[Callable[[], Order], str, list[str], set[str]]] = [
     ),
     (
         mail_refused,
-        "Paid and packed",
+        "Paid and packed. But our mail did not reach you",
         ["alice@example.com refused our mail", "Keep the address of this page"],
         {"cancel-order"},
     ),
@@ -342,6 +342,7 @@ def test_the_tracking_link_tells_the_carrier_nothing_about_this_page() -> None:
 
 def test_an_erased_order_still_says_how_it_stands_and_names_nobody() -> None:
     order = cancelled_and_refunded()
+    order.notifications.update(status=Notification.Status.SENT)
     ask_for_erasure([order.pk], actor=SHOPPER)
     order.refresh_from_db()
     page = look(order)

@@ -1,29 +1,20 @@
 """A person opens an account on a phone, buys, and finds every order in it, guest orders too."""
 
 import re
-from collections.abc import Iterator
 from email import message_from_bytes, policy
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from ops.stack.layout import Layout
-from tests.browser.test_buying import FLAGS, MAIL_MILLISECONDS, PHONE, go_to_checkout
+from tests.browser.person import MAIL_MILLISECONDS, PHONE, go_to_checkout
 from tests.system.shop_floor import ShopFloor, until
 
 pytestmark = [pytest.mark.stack, pytest.mark.browser]
 
 PASSWORD = "low tide at nine"
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: Path) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=str(chromium), args=FLAGS)
-        yield started
-        started.close()
 
 
 def phone(browser: Browser, shop: ShopFloor) -> Page:

@@ -2,7 +2,6 @@
 
 import re
 from email import message_from_bytes, policy
-from pathlib import Path
 from uuid import uuid4
 
 import pytest

@@ -14,10 +14,10 @@ from stripe.params import (
     PaymentIntentCreateParams,
     PaymentIntentListParams,
     RefundCreateParams,
-    RefundListParams,
 )
 
 from orders.gateways import stripe_answers as answers
+from orders.gateways import stripe_books
 from orders.gateways.payment import (
     ActionRequired,
     Attempted,
@@ -38,7 +38,6 @@ from tasks.errors import OutcomeUnknown, Transient
 # Else every request carries how long the one before took, and a file appears in the home folder.
 stripe.enable_telemetry = False
 
-_PAGE_SIZE = 100  # the most that the list takes
 _AUTHENTICATION = "authentication_required"
 _SETTLED = ("succeeded", "requires_payment_method", "canceled")
 # Our clock and the provider's may differ when its books are searched from a moment of ours on.
@@ -56,7 +55,7 @@ class StripeGateway:
         session = requests.Session()
         # A sandbox is a neighbour: a proxy or a .netrc meant for the outside is not for it.
         session.trust_env = not api_base
-        client = stripe.StripeClient(
+        self._client = client = stripe.StripeClient(
             api_key,
             base_addresses={"api": api_base.rstrip("/")} if api_base else {},
             http_client=stripe.RequestsClient(timeout=timeout_seconds, session=session),
@@ -134,25 +133,21 @@ class StripeGateway:
     def captures(self, *, since: datetime | None = None) -> Iterator[GatewayCapture]:
         """See ``PaymentGateway.captures``."""
         with _reading():
-            for intent in self._intents_since(since):
-                if intent.status == "succeeded":
-                    yield answers.capture_in_books(intent)
+            yield from stripe_books.captures(self._client, since)
 
     def refunds(self, *, since: datetime | None = None) -> Iterator[GatewayRefund]:
         """See ``PaymentGateway.refunds``."""
         with _reading():
-            params: RefundListParams = {"limit": _PAGE_SIZE}
-            if since is not None:
-                params["created"] = {"gte": int(since.timestamp())}
-            for refund in self._refunds.list(params).auto_paging_iter():
-                if answers.counts_as_refund(refund):
-                    yield answers.refund_in_books(refund)
+            yield from stripe_books.refunds(self._client, since)
 
     def _retrieve(self, reference: str) -> stripe.PaymentIntent:
         return self._intents.retrieve(reference, {"expand": ["latest_charge"]})
 
     def _intents_since(self, since: datetime | None) -> Iterator[stripe.PaymentIntent]:
-        params: PaymentIntentListParams = {"limit": _PAGE_SIZE, "expand": ["data.latest_charge"]}
+        params: PaymentIntentListParams = {
+            "limit": stripe_books.PAGE_SIZE,
+            "expand": ["data.latest_charge"],
+        }
         if since is not None:
             params["created"] = {"gte": int(since.timestamp())}
         return self._intents.list(params).auto_paging_iter()
@@ -183,7 +178,7 @@ class StripeGateway:
             if reference:
                 return self._refunds.retrieve(reference)
             of_payment = self._refunds.list(
-                {"limit": _PAGE_SIZE, "payment_intent": payment_reference}
+                {"limit": stripe_books.PAGE_SIZE, "payment_intent": payment_reference}
             ).auto_paging_iter()
             ours = [one for one in of_payment if _refund_id(one) == refund_id]
         except stripe.InvalidRequestError as error:

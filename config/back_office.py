@@ -85,6 +85,32 @@ _MENU: dict[str, list[tuple[str, str, Any, str]]] = {
             reverse_lazy("admin:orders_stockmovement_changelist"),
             "orders.view_stockmovement",
         ),
+        (
+            "Order exports",
+            "schedule_send",
+            reverse_lazy("admin:orders_exportschedule_changelist"),
+            "orders.export_orders",
+        ),
+        (
+            "Mails to the staff",
+            "outgoing_mail",
+            reverse_lazy("admin:orders_staffmail_changelist"),
+            "orders.export_orders",
+        ),
+    ],
+    "Other systems": [
+        (
+            "Listeners",
+            "webhook",
+            reverse_lazy("admin:orders_webhookendpoint_changelist"),
+            "orders.manage_endpoints",
+        ),
+        (
+            "Webhooks sent",
+            "send",
+            reverse_lazy("admin:orders_webhookdelivery_changelist"),
+            "orders.view_webhookdelivery",
+        ),
     ],
     _ON_CALL: [
         (

@@ -279,11 +279,10 @@ DEAD_LETTERS_KEPT_DAYS = env.whole("DEAD_LETTERS_KEPT_DAYS", 90, low=1, high=3_6
 WEBHOOKS_KEPT_DAYS = env.whole("WEBHOOKS_KEPT_DAYS", 30, low=1, high=3_650)
 # Rows of the application that 'tasks.prune_old_rows' deletes: model, column with the time of their
 # end, days after it.
-RETENTIONS = [("orders.WebhookEvent", "handled_at", WEBHOOKS_KEPT_DAYS)]
-
-# Rows of the application that 'tasks.prune_old_rows' deletes: model, column with the time of their
-# end, days after it.
-RETENTIONS = [("shop.AccountMail", "settled_at", ACCOUNT_MAILS_KEPT_DAYS)]
+RETENTIONS = [
+    ("orders.WebhookEvent", "handled_at", WEBHOOKS_KEPT_DAYS),
+    ("shop.AccountMail", "settled_at", ACCOUNT_MAILS_KEPT_DAYS),
+]
 
 # -- the event stream (docs/events) -------------------------------------------
 # Empty: no events are written. The URL is checked by tasks.events.checks.
@@ -342,8 +341,6 @@ CELERY_BEAT_SCHEDULE = {
 
 # -- the admin ----------------------------------------------------------------
 UNFOLD = unfold(SHOP_NAME, FLOWER_URL)
-# A file waits for its confirmation where every web process can read it.
-IMPORT_EXPORT_TMP_STORAGE_CLASS = "import_export.tmp_storages.CacheStorage"
 IMPORT_EXPORT_SKIP_ADMIN_LOG = True  # the ledger says who and why
 
 # -- logs ---------------------------------------------------------------------

@@ -32,10 +32,28 @@ def _check_locks(argv: list[str]) -> int:
     return check_locks.main(argv)
 
 
+def _check_lifecycle(argv: list[str]) -> int:
+    from ops import check_lifecycle  # noqa: PLC0415 - nothing else needs it
+
+    return check_lifecycle.main(argv)
+
+
+def _load(argv: list[str]) -> int:
+    from ops.load import run  # noqa: PLC0415 - nothing else needs it
+
+    return run.main(argv)
+
+
 def _crash(argv: list[str]) -> int:
     from ops.crash import run  # noqa: PLC0415 - nothing else needs it
 
     return run.main(argv)
+
+
+def _docs(argv: list[str]) -> int:
+    from ops import docs_states  # noqa: PLC0415 - brings in the application's states
+
+    return docs_states.main(argv)
 
 
 def _messages(argv: list[str]) -> int:
@@ -62,6 +80,12 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], int], str]] = {
         _check_locks,
         "the locks under random faults, at length: --schedules N, --cycles N",
     ),
+    "docs": (_docs, "draw docs/states.md from the tables of states: ./dev docs [--check]"),
+    "check-lifecycle": (
+        _check_lifecycle,
+        "orders under random actions, several at once: --sequences N, --seed N",
+    ),
+    "load": (_load, "shoppers and staff at once, then the audit: --seconds N, --shoppers N"),
     "crash": (_crash, "kill -9 while messages flow, then count: --runs N, --messages N"),
     "audit": (commands.audit, "compare orders, stock, payments and mails of the running stack"),
     "manage": (commands.manage, "any manage.py command in the running stack: ./dev manage shell"),
@@ -94,7 +118,7 @@ def main(argv: list[str]) -> int:
 
 
 def help_text() -> str:
-    lines = [f"  ./dev {name:<12}{text}" for name, (_, text) in COMMANDS.items()]
+    lines = [f"  ./dev {name:<17}{text}" for name, (_, text) in COMMANDS.items()]
     return "\n".join(
         [
             "Usage: ./dev COMMAND [arguments]",

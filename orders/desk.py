@@ -12,7 +12,7 @@ def order_for_desk(order_id: int) -> Order | None:
     mails = Notification.objects.defer("text", "html").order_by("pk")
     return (
         Order.objects.filter(pk=order_id)
-        .select_related("customer")
+        .select_related("customer", "invoice")
         .prefetch_related("lines__hold", "payments", "refunds__payment", "refunds__lines__line")
         .prefetch_related("shipments__lines__line", "returns__lines__line", "returns__refund")
         .prefetch_related("timeline", Prefetch("notifications", mails))

@@ -5,6 +5,7 @@ SKU. A lease's token is compared by the database, so a worker that was paused be
 cannot write over a newer one (lock-and-fence: M. Kleppmann, 'How to do distributed locking', 2016).
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import connection
@@ -79,6 +80,16 @@ def lock_stock(sku: str) -> StockItem:
     """The SKU's row, kept still until the transaction ends; with it, its holds: whoever changes one
     changes this row too. Raises StockItem.DoesNotExist, OperationalError after ``lock_timeout``."""
     return StockItem.objects.select_for_update(no_key=True).get(sku=sku)
+
+
+def lock_shelves(skus: Iterable[str]) -> None:
+    """Keep these SKUs still until the transaction ends, in the order in which all take them.
+
+    For a change of many SKUs whose own order is another one. Those that are not in stock yet are
+    passed over.
+    """
+    rows = StockItem.objects.filter(sku__in=set(skus)).order_by("sku")
+    list(rows.select_for_update(no_key=True).values_list("pk", flat=True))
 
 
 def _refuse_illegal(source: OrderStatus | None, target: OrderStatus | None) -> None:

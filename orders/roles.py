@@ -33,6 +33,7 @@ _MANAGER = frozenset(
         *("orders.view_webhookendpoint", "orders.view_webhookdelivery", "orders.view_webhookevent"),
         *("shop.add_product", "shop.change_product", "shop.add_variant", "shop.change_variant"),
         *("shop.delete_variant", "shop.add_category", "shop.change_category"),
+        *("shop.view_account", "shop.view_accountmail"),
         *("tasks.view_deadletter", "tasks.view_deadletteraction", "tasks.redrive_deadletter"),
     }
 )

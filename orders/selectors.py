@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from orders.emails import with_email
 from orders.models import Order, StockItem
@@ -26,6 +26,7 @@ class Money:
 def order_by_token(token: str) -> Order | None:
     return (
         Order.objects.filter(token=token)
+        .select_related("invoice")
         .prefetch_related("lines", "payments", "timeline", "notifications")
         .prefetch_related("refunds__lines__line", "shipments__lines__line", "returns__lines__line")
         .first()
@@ -64,6 +65,16 @@ def orders_of_email(email: str) -> QuerySet[Order]:
 def orders_of_customer(customer_id: int) -> QuerySet[Order]:
     """Orders that the account of this user lists; the newest first."""
     return Order.objects.filter(customer=customer_id).order_by("-id")
+
+
+def orders_about(email: str, customer_id: int | None) -> QuerySet[Order]:
+    """What is held about one person: orders that the account lists (None: there is none), and those
+    of the address that no account lists. An order that another account placed with this address is
+    that account's."""
+    theirs = Q(pk__in=guest_orders(email).values("pk"))
+    if customer_id is not None:
+        theirs |= Q(customer=customer_id)
+    return Order.objects.filter(theirs).order_by("id")
 
 
 def guest_orders(email: str) -> QuerySet[Order]:

@@ -58,7 +58,7 @@ def recheck_payment(*, order_id: int, payment_id: int, lease: HeldLease, **_: An
     settlement.recheck_payment(order_id, payment_id, lease)
 
 
-@platform_task(task_names.HANDLE_WEBHOOK, lease_key="webhook:{event_id}")
+@platform_task(task_names.HANDLE_WEBHOOK, lease_key="webhook_event:{event_id}")
 def handle_webhook(*, event_id: int, lease: HeldLease, **_: Any) -> None:
     webhook_in.handle_webhook(event_id)
 

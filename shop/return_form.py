@@ -1,11 +1,15 @@
 """Which units come back, and why."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 
-from orders.models import Order, OrderLine
 from orders.services.lines import LineQuantity
+
+if TYPE_CHECKING:
+    from orders.models import Order, OrderLine
 
 
 class ReturnForm(forms.Form):

@@ -42,9 +42,15 @@ class Filled:
 class Browser:
     """One person's browser. ``twin`` is a second tab: same cookies, own connection."""
 
-    def __init__(self, base: str, cookies: httpx.Cookies | None = None) -> None:
+    def __init__(
+        self, base: str, cookies: httpx.Cookies | None = None, *, language: str = "en"
+    ) -> None:
         self._client = httpx.Client(
-            base_url=base, timeout=TIMEOUT_SECONDS, follow_redirects=True, cookies=cookies
+            base_url=base,
+            timeout=TIMEOUT_SECONDS,
+            follow_redirects=True,
+            cookies=cookies,
+            headers={"Accept-Language": language},
         )
 
     def __enter__(self) -> "Browser":

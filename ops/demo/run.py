@@ -41,7 +41,7 @@ def _run(stack: Stack, *, scale: int) -> int:
     print(f"\n{len(crowd)} shoppers, {CONCURRENT_SHOPPERS} at a time, at {base}\n")
     visits = _send_in(base, crowd, addresses)
     print("\nWaiting until nothing is in flight any more, then the audit.\n")
-    audit, text = _settled_audit(stack)
+    audit, text = settled_audit(stack)
     print(report.table(visits))
     for visit in visits:
         if visit.ending in (shopper.BROKEN, shopper.UNFINISHED):
@@ -85,7 +85,7 @@ def _progress(visits: list[shopper.Visit], total: int) -> None:
     print(f"  {len(visits):>3} of {total} done: {told}", flush=True)
 
 
-def _settled_audit(stack: Stack) -> tuple[report.Audit, str]:
+def settled_audit(stack: Stack) -> tuple[report.Audit, str]:
     """Audit again and again until the promise holds with nothing in flight, or time is up."""
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:

@@ -1,5 +1,15 @@
 """The order desk and its lists, as staff see them. Importing the modules registers them."""
 
-from orders.admin import mail, order, parcel, payment, refund, sales, stock
+from orders.admin import exports, mail, order, parcel, payment, refund, sales, stock, webhooks
 
-__all__ = ["mail", "order", "parcel", "payment", "refund", "sales", "stock"]
+__all__ = [
+    "exports",
+    "mail",
+    "order",
+    "parcel",
+    "payment",
+    "refund",
+    "sales",
+    "stock",
+    "webhooks",
+]

@@ -31,6 +31,9 @@ class BulkPages:
     def has_refund_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(BULK["refund_overpaid"].permission)
 
+    def has_resend_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(BULK["resend_last"].permission)
+
     @admin.action(description="Ship all that is left…", permissions=["ship"])
     def ship(self, request: HttpRequest, orders: QuerySet[Order]) -> HttpResponse | None:
         return self._bulk(request, BULK["ship"], orders)
@@ -42,6 +45,10 @@ class BulkPages:
     @admin.action(description="Refund what is too much…", permissions=["refund"])
     def refund_overpaid(self, request: HttpRequest, orders: QuerySet[Order]) -> HttpResponse | None:
         return self._bulk(request, BULK["refund_overpaid"], orders)
+
+    @admin.action(description="Send the last mail again…", permissions=["resend"])
+    def resend_last(self, request: HttpRequest, orders: QuerySet[Order]) -> HttpResponse | None:
+        return self._bulk(request, BULK["resend_last"], orders)
 
     def _bulk(
         self, request: HttpRequest, action: BulkAction, orders: QuerySet[Order]

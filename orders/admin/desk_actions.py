@@ -14,11 +14,12 @@ from orders.admin.desk_forms import (
     RefundForm,
     ShipForm,
 )
-from orders.models import Order, Refund, Return, Shipment
+from orders.models import Notification, Order, Refund, Return, Shipment
 from orders.money import format_cents
 from orders.selectors import money
 from orders.services import payment as payments
 from orders.services.cancellation import cancel_order, may_cancel
+from orders.services.notification import resend
 from orders.services.refund import RequestRefund, refund_overpayment, request_refund
 from orders.services.returns import announce_return, may_return, receive_return, withdraw_return
 from orders.services.shipping import mark_delivered, ship_lines
@@ -129,6 +130,11 @@ def _withdraw_return(form: DeskForm, actor: str) -> str:
     return f"Return {form.target.pk} is withdrawn."
 
 
+def _resend(form: DeskForm, actor: str) -> str:
+    mail = resend(form.target.pk, form_key=form.key, actor=actor)
+    return f"“{mail.get_kind_display()}” is on its way to {mail.recipient} again."
+
+
 def _ask_bank(form: DeskForm, actor: str) -> str:
     payments.ask_again(form.order.pk)
     return "The bank is being asked. Look again in a moment."
@@ -164,6 +170,10 @@ def _may_arrive(coming: Return) -> bool:
 
 def _is_announced(coming: Return) -> bool:
     return coming.status == ReturnStatus.ANNOUNCED
+
+
+def _may_resend(mail: Notification) -> bool:
+    return mail.status != Notification.Status.PENDING and mail.order.erased_at is None
 
 
 SHIP = DeskAction(
@@ -254,5 +264,16 @@ WITHDRAW_RETURN = DeskAction(
     _is_announced,
     of="returns",
 )
+RESEND = DeskAction(
+    "resend",
+    "Send again",
+    "The same mail goes out again, to the order's address, as it is today.",
+    "orders.resend_mail",
+    DeskForm,
+    _resend,
+    _may_resend,
+    of="notifications",
+)
+
 ON_ORDER = (SHIP, ASK_BANK, ANNOUNCE_RETURN, REFUND_OVERPAID, REFUND, CANCEL)
-ACTIONS = (*ON_ORDER, DELIVER, RECEIVE_RETURN, WITHDRAW_RETURN)
+ACTIONS = (*ON_ORDER, DELIVER, RECEIVE_RETURN, WITHDRAW_RETURN, RESEND)

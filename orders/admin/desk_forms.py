@@ -105,7 +105,8 @@ class RefundForm(LinesForm):
         given = self.cleaned_data
         if self.errors:
             return given
-        self._refuse_contradictions(given)
+        if self._contradicts(given):
+            return given
         if given["what"] == self.LINES and not self.chosen():
             raise forms.ValidationError("Choose at least one unit, or another way to refund.")
         if given["what"] == self.AMOUNT and self.amount_cents is None:
@@ -116,14 +117,16 @@ class RefundForm(LinesForm):
             self.add_error("amount", f"These units cost {most}. Write less, or leave it empty.")
         return given
 
-    def _refuse_contradictions(self, given: dict[str, Any]) -> None:
+    def _contradicts(self, given: dict[str, Any]) -> bool:
         """Somebody who wrote an amount or units did not mean everything."""
-        if given["what"] == self.ALL and given.get("amount") is not None:
+        what = given["what"]
+        if what == self.ALL and given.get("amount") is not None:
             self.add_error("what", "You wrote an amount. Choose what it is for, or clear it.")
-        if given["what"] != self.LINES and super().chosen():
+        elif what != self.LINES and super().chosen():
             self.add_error(
                 "what", "You chose units. Choose “the price of the units”, or clear them."
             )
+        return bool(self.errors)
 
     def _price(self) -> int:
         prices = {line.pk: line.unit_price_cents for line in self.order.lines.all()}

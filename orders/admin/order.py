@@ -16,8 +16,10 @@ from unfold.admin import ModelAdmin
 from orders.admin.bulk_pages import BulkPages
 from orders.admin.colours import STATUS_COLOURS
 from orders.admin.desk_views import DeskPages, signed_in
+from orders.admin.exports import OrderExport
 from orders.admin.order_filters import HasPayment, HasRefund, HasReturn, NeedsAttention
 from orders.admin.order_page import order_page
+from orders.admin.paper_views import PaperPages
 from orders.admin.proof import ProofPages
 from orders.attention import Rule, reasons
 from orders.desk import order_for_desk
@@ -29,7 +31,9 @@ from tasks.admin_base import ReadOnlyAdmin, badge
 
 @admin.register(Order)
 class OrderAdmin(  # unfold is untyped
+    OrderExport,
     DeskPages,
+    PaperPages,
     BulkPages,
     ProofPages,
     ReadOnlyAdmin,
@@ -48,10 +52,10 @@ class OrderAdmin(  # unfold is untyped
     search_help_text = "Number, mail address, name, SKU, last four digits of the card"
     list_per_page = 50
     show_full_result_count = False
-    actions = ["ship", "cancel", "refund_overpaid"]
+    actions = ["ship", "resend_last", "refund_overpaid", "cancel"]
 
     def get_urls(self) -> list[URLPattern]:
-        return [*self.desk_urls(), *super().get_urls()]
+        return [*self.desk_urls(), *self.paper_urls(), *super().get_urls()]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Order], search_term: str

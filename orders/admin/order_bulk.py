@@ -7,12 +7,14 @@ from typing import Any
 from uuid import UUID, uuid4, uuid5
 
 from django import forms
+from django.db.models import Q
 
 from orders.admin.desk_fields import reason
 from orders.admin.desk_forms import carrier, restock
-from orders.errors import Busy, OrderError
+from orders.errors import Busy, NotMailable, OrderError
 from orders.models import Order
 from orders.services.cancellation import cancel_order
+from orders.services.notification import resend
 from orders.services.refund import refund_overpayment
 from orders.services.shipping import ship_lines
 
@@ -105,6 +107,17 @@ def _refund_overpaid(order: Order, form: BulkForm, actor: str) -> str:
     return "What was too much is on its way back."
 
 
+def _resend_last(order: Order, form: BulkForm, actor: str) -> str:
+    # A mail that this very form has repeated is not the last one to be repeated again.
+    key = form.key_of(order)
+    own = Q(cause__endswith=key.hex)
+    last = order.notifications.exclude(own).order_by("-pk").first()
+    if last is None:
+        raise NotMailable("No mail was written about it yet.")
+    mail = resend(last.pk, form_key=key, actor=actor)
+    return f"“{mail.get_kind_display()}” is on its way to {mail.recipient}."
+
+
 BULK = {
     action.verb: action
     for action in (
@@ -133,6 +146,14 @@ BULK = {
             "orders.refund_order",
             BulkForm,
             _refund_overpaid,
+        ),
+        BulkAction(
+            "resend_last",
+            "Send the last mail again",
+            "The newest mail of each order goes out again, to the order's address.",
+            "orders.resend_mail",
+            BulkForm,
+            _resend_last,
         ),
     )
 }

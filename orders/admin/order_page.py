@@ -7,6 +7,7 @@ from django.contrib.auth.models import PermissionsMixin
 from django.urls import reverse
 
 from orders.admin.desk_actions import ACTIONS, ON_ORDER, DeskAction
+from orders.admin.paper_views import papers_of
 from orders.attention import reasons
 from orders.desk import open_letters
 from orders.models import Order
@@ -41,6 +42,9 @@ def order_page(order: Order, user: PermissionsMixin) -> dict[str, Any]:
             for action in ON_ORDER
             if user.has_perm(action.permission) and action.offered(order)
         ],
+        # Whoever has the link may do what the shopper may.
+        "may_see_secrets": user.has_perm("orders.resend_mail"),
+        "papers": papers_of(order, user),
         "parcels": _rows(order, "shipments", user),
         "returns": _rows(order, "returns", user),
         "mails": _rows(order, "notifications", user),

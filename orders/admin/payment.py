@@ -15,6 +15,18 @@ class PaymentAdmin(FoundByOrder, ModelAdmin):  # type: ignore[misc]  # unfold is
     list_display = ["order", "created_at", "amount", "card", "shown_status", "decline_code"]
     list_filter = ["status", "decline_code", "card_brand"]
     ordering = ["-id"]
+    fields = [
+        *("order", "card", "amount", "status", "decline_code", "decline_message"),
+        *("gateway_reference", "refund_reserved_cents", "created_at", "asked_at", "settled_at"),
+    ]
+    readonly_fields = [
+        "card",
+        "amount",
+        "refund_reserved_cents",
+        "created_at",
+        "asked_at",
+        "settled_at",
+    ]
 
     @admin.display(description="amount")
     def amount(self, payment: Payment) -> str:

@@ -14,6 +14,11 @@ from tasks.admin_base import badge
 class RefundAdmin(FoundByOrder, ModelAdmin):  # type: ignore[misc]  # unfold is untyped
     list_display = ["order", "created_at", "amount", "shown_status", "reason", "actor"]
     list_filter = ["status", "created_at"]
+    fields = [
+        *("order", "payment", "amount", "status", "problem", "reason", "actor", "cause"),
+        *("gateway_reference", "created_at", "asked_at", "settled_at"),
+    ]
+    readonly_fields = ["amount", "created_at", "asked_at", "settled_at"]
 
     @admin.display(description="amount")
     def amount(self, refund: Refund) -> str:

@@ -102,11 +102,16 @@ def _payment(payments: Sequence[Payment], pk: int | None) -> PaymentFacts | None
     if not chosen:
         return None
     return PaymentFacts(
-        card=chosen[0].card_label,
+        card=_card(chosen[0]),
         cents=chosen[0].amount_cents,
         status=PaymentStatus(chosen[0].status),
         decline_code=chosen[0].decline_code,
     )
+
+
+def _card(payment: Payment) -> str:
+    # On one line, as money is.
+    return payment.card_label.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _parcel(pk: int) -> ParcelFacts:
@@ -125,7 +130,7 @@ def _refund(pk: int) -> RefundFacts:
     refund = Refund.objects.select_related("payment").prefetch_related("lines__line").get(pk=pk)
     return RefundFacts(
         cents=refund.amount_cents,
-        card=refund.payment.card_label,
+        card=_card(refund.payment),
         units=[_units(item.line, item.quantity) for item in refund.lines.all()],
     )
 
@@ -139,7 +144,7 @@ def _return(pk: int) -> ReturnFacts:
         announced=_some((item.line, item.quantity) for item in coming.lines.all()),
         received=_some((item.line, item.received) for item in coming.lines.all()),
         refund_cents=sum(refund.amount_cents for refund in wanted) if wanted else None,
-        card=wanted[0].payment.card_label if wanted else "",
+        card=_card(wanted[0].payment) if wanted else "",
     )
 
 

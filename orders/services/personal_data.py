@@ -14,6 +14,7 @@ from django.db.models.functions import Coalesce, Now
 from orders.locked import honest_about_locks
 from orders.locks import lock_order
 from orders.models import (
+    Invoice,
     Notification,
     Order,
     Payment,
@@ -106,6 +107,15 @@ def _overwrite(order: Order, actor: str) -> bool:
     # The card's brand and last digits stay: they are how books and bank are compared.
     Payment.objects.filter(order=order).update(payment_method=ERASED, redirect_url="")
     Shipment.objects.filter(order=order).update(tracking_code="")
+    for invoice in Invoice.objects.filter(order=order):
+        to = {
+            "name": ERASED,
+            "line1": "",
+            "line2": "",
+            "city": "",
+            "country": order.ship_to_country,
+        }
+        Invoice.objects.filter(pk=invoice.pk).update(facts={**invoice.facts, "to": to})
     # What people typed may name somebody.
     Refund.objects.filter(order=order).update(reason=ERASED)
     Return.objects.filter(order=order).update(reason=ERASED)

@@ -6,6 +6,7 @@ worker that it wakes asks how things stand now, and takes the same locked step a
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -93,8 +94,12 @@ def _on_refund(message: WebhookMessage, refund: Refund | None) -> Verdict:
 def receive_webhook(message: WebhookMessage) -> bool:
     """Store an event and owe its handling, in one transaction; False when it was stored before.
 
-    Once this returns, the provider may forget the event.
+    Once this returns, the provider may forget the event. What changes nothing, such as the news of
+    a payment that our own worker has just captured, is stored as done and needs no worker.
     """
+    payment, refund = _payment_of(message), _refund_of(message)
+    verdict = verdict_on(message, payment, refund)
+    done = _outcome(verdict) if verdict.step is Step.NONE else {}
     with transaction.atomic():
         # Of two deliveries at once the second waits for the first to commit, and then finds it.
         event, is_new = WebhookEvent.objects.get_or_create(
@@ -103,11 +108,14 @@ def receive_webhook(message: WebhookMessage) -> bool:
                 "type": storable(message.type)[:80],
                 "payload": storable(message.payload),
                 "happened_at": message.created_at,
+                **done,
             },
         )
-        if is_new:
-            _enqueue_handling(event, delay_seconds=_delay_seconds(message))
+        if is_new and not done:
+            _enqueue_handling(event, delay_seconds=_delay_seconds(payment))
         metrics.webhook_received("stored" if is_new else "replayed")
+    if is_new and done:
+        _tell(event, verdict)
     return is_new
 
 
@@ -118,10 +126,9 @@ def handle_webhook(event_pk: int) -> None:
     payment, refund = _payment_of(message), _refund_of(message)
     verdict = verdict_on(message, payment, refund)
     with transaction.atomic():
-        status = "ignored" if verdict.step is Step.NONE else "handled"
         received = WebhookEvent.objects.filter(pk=event.pk, status=WebhookEvent.Status.RECEIVED)
         # Zero rows: a twin has handled it, and has woken whoever had to be woken.
-        if not received.update(status=status, note=verdict.note[:300], handled_at=Now()):
+        if not received.update(**_outcome(verdict)):
             return
         match verdict.step, payment, refund:
             case Step.CAPTURE, Payment(), _:
@@ -131,6 +138,19 @@ def handle_webhook(event_pk: int) -> None:
                 _enqueue_recheck(payment)
             case Step.MOVE_REFUND, _, Refund():
                 enqueue_refund(refund)
+    _tell(event, verdict)
+
+
+def _outcome(verdict: Verdict) -> dict[str, Any]:
+    status = WebhookEvent.Status
+    return {
+        "status": status.IGNORED if verdict.step is Step.NONE else status.HANDLED,
+        "note": verdict.note[:300],
+        "handled_at": Now(),
+    }
+
+
+def _tell(event: WebhookEvent, verdict: Verdict) -> None:
     say = log.error if verdict.alarming else log.info
     say("webhook_handled", event_id=event.event_id, type=event.type, note=verdict.note)
 
@@ -155,7 +175,7 @@ def _resume(event: WebhookEvent) -> bool:
 
 
 def _subject(event: WebhookEvent) -> str:
-    return f"webhook:{event.pk}"
+    return f"webhook_event:{event.pk}"
 
 
 def _enqueue_handling(event: WebhookEvent, *, delay_seconds: float = 0.0) -> None:
@@ -176,9 +196,8 @@ def _enqueue_recheck(payment: Payment) -> None:
     )
 
 
-def _delay_seconds(message: WebhookMessage) -> float:
+def _delay_seconds(payment: Payment | None) -> float:
     """A shopper who comes back from the bank is waiting for us; everybody else has time."""
-    payment = _payment_of(message)
     at_the_bank = payment is not None and payment.status == PaymentStatus.ACTION_REQUIRED
     return 0.0 if at_the_bank else _WORKER_IS_AT_IT_SECONDS
 

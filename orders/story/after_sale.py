@@ -27,8 +27,10 @@ def items(facts: Facts) -> tuple[Item, ...]:
 
 def parcels(facts: Facts) -> tuple[Parcel, ...]:
     count = len(facts.parcels)
+    # While something follows, nobody knows in how many parcels.
+    of_all = "" if facts.units_to_ship else f" of {count}"
     return tuple(
-        _parcel(parcel, f"Parcel {number} of {count}" if count > 1 else "Your parcel")
+        _parcel(parcel, "All in one parcel" if of_all == " of 1" else f"Parcel {number}{of_all}")
         for number, parcel in enumerate(facts.parcels, start=1)
     )
 
@@ -58,10 +60,9 @@ def _parcel(parcel: Shipment, title: str) -> Parcel:
     delivered = parcel.status == ShipmentStatus.DELIVERED
     # A carrier without a name of its own is not worth a word.
     carrier = CARRIERS.get(parcel.carrier, "") if parcel.carrier != "other" else ""
-    carried = f" with {carrier}" if carrier else ""
     return Parcel(
         title=title,
-        detail="Arrived." if delivered else f"On its way{carried}.",
+        detail=f"Carried by {carrier}." if carrier else "",
         contents=_contents(parcel.lines.all()),
         carrier=carrier,
         tracking_code=parcel.tracking_code,
@@ -90,10 +91,7 @@ def _refund_words(facts: Facts, refund: Refund) -> tuple[str, str, StepState]:
         case RefundStatus.MOVED:
             return "Sent back", f"It went to {card}. {BANK_DAYS}", "done"
         case RefundStatus.REFUSED:
-            words = (
-                f"The bank did not put it on {card}. The money is not lost: we have seen this and "
-                f"write to {facts.order.email} to find another way."
-            )
+            words = f"The bank did not put it on {card}. The money is not lost. {facts.another_way}"
             return "Refused by the bank", words, "failed"
         case RefundStatus.UNKNOWN if refund.gateway_reference:
             return "On its way", f"The bank is moving it to {card}.", "current"
@@ -114,6 +112,7 @@ def _return(one: Return) -> WayBack:
         detail=detail,
         contents=_contents(one.lines.all()),
         awaited=one.status == ReturnStatus.ANNOUNCED,
+        received=one.status == ReturnStatus.RECEIVED,
         at=one.received_at or one.announced_at,
     )
 

@@ -67,6 +67,13 @@ class Facts:
         return (self.paid_by or self.payment).card_label
 
     @property
+    def another_way(self) -> str:
+        """Who writes to whom when a refund was refused."""
+        if not self.order.email:
+            return "Please write to us, so that we find another way."
+        return f"We have seen it and write to {self.order.email} to find another way."
+
+    @property
     def units_to_ship(self) -> int:
         return sum(line.to_ship for line in self.lines)
 

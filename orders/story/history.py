@@ -25,8 +25,9 @@ _WORDS = {
     "return_withdrawn": "The return was called off.",
     "return_lapsed": "The return did not reach us in time.",
     "return_received": "Your return reached us.",
+    "erased": "Your personal data was erased.",
 }
-_AS_WRITTEN = {"paid", "declined", "payment_cancelled", "refunded"}
+_AS_WRITTEN = {"paid", "payment_cancelled", "refunded"}
 _BY_SHOPPER = {
     "cancelled": ("You cancelled the order.", "We cancelled the order."),
     "return_announced": ("You announced a return.", "We wrote down that something comes back."),
@@ -42,6 +43,8 @@ def history(events: list[TimelineEvent]) -> tuple[Entry, ...]:
 def _words(event: TimelineEvent) -> str:
     if event.kind in _AS_WRITTEN:
         return event.text
+    if event.kind == "declined":
+        return f"Declined: {event.text}"
     if event.kind in _BY_SHOPPER:
         ours, theirs = _BY_SHOPPER[event.kind]
         return ours if event.actor == SHOPPER else theirs

@@ -28,10 +28,8 @@ def money_back(facts: Facts) -> str:
 
 def _kept(facts: Facts, cents: int) -> str:
     if any(refund.status == RefundStatus.REFUSED for refund in facts.refunds):
-        return (
-            f"{facts.shown(cents)} could not be sent back: the bank refused it. We have seen it "
-            f"and write to {facts.order.email} to find another way."
-        )
+        refused = f"{facts.shown(cents)} could not be sent back: the bank refused it."
+        return f"{refused} {facts.another_way}"
     return f"{facts.shown(cents)} was not sent back."
 
 

@@ -32,7 +32,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """``tracking_url`` is '' when the carrier has no page for it."""
+    """``detail`` and ``tracking_url`` are '' when nothing is known of the carrier, or its page."""
 
     title: str
     detail: str
@@ -65,6 +65,7 @@ class WayBack:
     detail: str
     contents: tuple[str, ...]
     awaited: bool
+    received: bool
     at: datetime
 
 

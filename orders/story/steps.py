@@ -19,7 +19,11 @@ def steps(facts: Facts) -> tuple[Step, ...]:
             return received, _paid(facts), _cancelled(facts)
         case OrderStatus.EXPIRED:
             return received, _paid(facts), _expired()
-    return received, _paid(facts), _packed(facts), _mail(facts), _shipped(facts), _delivered(facts)
+    until_mailed = received, _paid(facts), _packed(facts), _mail(facts)
+    if facts.order.status != OrderStatus.PAID:
+        # What comes after the payment is too far away to be of interest.
+        return until_mailed
+    return *until_mailed, _shipped(facts), _delivered(facts)
 
 
 def _paid(facts: Facts) -> Step:
@@ -56,13 +60,10 @@ def _packed(facts: Facts) -> Step:
 def _mail(facts: Facts) -> Step:
     order, mail = facts.order, facts.confirmation
     if mail is not None and facts.mailed:
-        words = f"A confirmation went to {mail.recipient}."
+        words = f"A confirmation went to {mail.recipient or 'you'}."
         return Step("mail", "You have mail", words, "done", mail.sent_at)
     if mail is not None and facts.mail_refused:
-        words = (
-            f"The mailbox {mail.recipient} refused our mail. Keep the address of this page: it "
-            "tells you everything."
-        )
+        words = f"The mailbox {mail.recipient or 'that you gave us'} refused our mail."
         return Step("mail", "Our mail did not reach you", words, "failed")
     if order.status == OrderStatus.PAYMENT_FAILED:
         return Step("mail", "Confirmation", "Comes once the order is paid.", "waiting")

@@ -30,6 +30,8 @@ def headline(facts: Facts) -> str:
             fulfilment = FulfilmentStatus(order.fulfilment)
             if fulfilment == FulfilmentStatus.PACKED and facts.mailed:
                 return "Thank you. You have mail."
+            if fulfilment == FulfilmentStatus.PACKED and facts.mail_refused:
+                return "Paid and packed. But our mail did not reach you."
             return _BY_FULFILMENT[fulfilment]
     return _paying_headline(facts)
 
@@ -87,8 +89,7 @@ def _paying(facts: Facts) -> str:
 def _unpaid(facts: Facts) -> str:
     if not facts.held:
         return "Your things go back on sale. If you still want them, please order again."
-    reason = facts.payment.decline_message
-    return " ".join(filter(None, (reason, "You can pay with another card.")))
+    return facts.payment.decline_message or "You can pay with another card."
 
 
 def _expired(facts: Facts) -> str:
@@ -107,6 +108,8 @@ def _paid(facts: Facts) -> str:
     match FulfilmentStatus(facts.order.fulfilment):
         case FulfilmentStatus.UNFULFILLED | FulfilmentStatus.PACKED:
             until = " Until then you can cancel it." if may_cancel(facts.order) else ""
+            if facts.mail_refused:
+                return f"Keep the address of this page: it tells you when it leaves us.{until}"
             return f"We write to {facts.order.email} when it leaves us.{until}"
         case FulfilmentStatus.PARTLY_SHIPPED:
             return "The rest follows in another parcel. Nothing else has to be paid."

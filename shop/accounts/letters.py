@@ -5,17 +5,17 @@ Whether the address has an account is found out here, by the worker, and told to
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.conf import settings
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from orders.emails import with_email
 from orders.gateways.mailer import Mail
-from orders.models import Order
+from orders.languages import day, speaking
 from orders.selectors import orders_of_email
 from shop.accounts.backend import usable_accounts
 from shop.accounts.links import token_for
@@ -43,11 +43,11 @@ class Letter:
 
 def write_mail(mail: AccountMail) -> Mail:
     """The mail with its link, which is good from now on for ACCOUNT_LINK_SECONDS."""
-    with translation.override(mail.language):
+    with speaking(mail.language) as language:
         letter = _LETTERS[AccountMail.Kind(mail.kind)](mail)
         context = {
             "letter": letter,
-            "language": mail.language,
+            "language": language,
             "shop_name": settings.SHOP_NAME,
             "greeting": _("Hello,"),
         }
@@ -177,7 +177,13 @@ def _order_links(mail: AccountMail) -> Letter:
         subject=ngettext("the link to your order", "the links to your orders", len(shown)),
         headline=ngettext("The link to your order", "The links to your orders", len(shown)),
         before=tuple(before),
-        links=tuple((_words_for(order), _order_url(order)) for order in shown),
+        links=tuple(
+            (
+                _words_for(order.number, order.placed_at),
+                _address("shop:order", order.token),
+            )
+            for order in shown
+        ),
         after=(
             *((more % {"count": MOST_LINKS},) if len(found) > MOST_LINKS and not wanted else ()),
             _("Whoever has such a link can see the order. Please keep it to yourself."),
@@ -199,9 +205,9 @@ def _no_orders() -> Letter:
     )
 
 
-def _words_for(order: Order) -> str:
-    placed = order.placed_at.date().isoformat()
-    return _("Order %(number)s of %(day)s") % {"number": order.number, "day": placed}
+def _words_for(number: str, placed_at: datetime) -> str:
+    told = _("Order %(number)s of %(day)s")
+    return told % {"number": number, "day": day(placed_at)}
 
 
 def _for_how_long() -> str:
@@ -221,15 +227,11 @@ def _if_it_was_not_you() -> str:
 
 
 def _secret(view: str, mail: AccountMail) -> str:
-    return settings.SITE_URL + reverse(view, args=[token_for(mail)])
+    return _address(view, token_for(mail))
 
 
-def _address(view: str) -> str:
-    return settings.SITE_URL + reverse(view)
-
-
-def _order_url(order: Order) -> str:
-    return settings.SITE_URL + reverse("shop:order", args=[order.token])
+def _address(view: str, *arguments: str) -> str:
+    return settings.SITE_URL + reverse(view, args=arguments)
 
 
 _LETTERS: dict[AccountMail.Kind, Callable[[AccountMail], Letter]] = {

@@ -9,11 +9,10 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from orders.gateways.mailer import send_mail
+from orders.gateways.mailer import MailRefused, send_mail
 from shop import metrics
 from shop.accounts.letters import write_mail
 from shop.models import Account, AccountMail
-from tasks.errors import Permanent
 from tasks.locks.held import HeldLease
 from tasks.outbox import enqueue
 from tasks.sweeping import in_hand, overdue, sweep
@@ -81,8 +80,8 @@ def send_account_mail(mail_id: int, lease: HeldLease) -> None:
     """Write and send the mail unless that has happened, or nobody wants it any more.
 
     A crash between sending and writing it down sends it again under the same Message-ID. What the
-    mail server refuses for good is written on the row. Raises Transient, OutcomeUnknown and
-    LeaseLost.
+    mail server refuses for good is written on the row. Raises Transient, OutcomeUnknown or
+    Permanent (the mail server will not work with us), and LeaseLost.
     """
     mail = AccountMail.objects.select_related("account").filter(pk=mail_id).first()
     if mail is None or mail.status != AccountMail.Status.PENDING:
@@ -92,7 +91,7 @@ def send_account_mail(mail_id: int, lease: HeldLease) -> None:
     lease.ensure()
     try:
         send_mail(written)
-    except Permanent as refusal:
+    except MailRefused as refusal:
         _settle(mail, AccountMail.Status.REFUSED, problem=str(refusal)[:300])
         return
     _settle(mail, AccountMail.Status.SENT, subject=written.subject[:200])

@@ -4,12 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
 
 from orders.emails import with_email
 from orders.errors import Busy
-from orders.models import Order
-from orders.selectors import guest_orders, orders_of_customer
+from orders.selectors import orders_about
 from orders.services.held_data import held_about
 from orders.services.personal_data import Erasure, ask_for_erasure
 from shop.accounts.book import addresses_of, values
@@ -33,13 +31,8 @@ def account_of(email: str) -> Account | None:
     return with_email(accounts, email).first()
 
 
-def orders_about(email: str, account: Account | None) -> QuerySet[Order]:
-    """Those that the account lists, and those of its address that no account lists. An order that
-    another account placed with this address is that account's."""
-    theirs = Q(pk__in=guest_orders(email).values("pk"))
-    if account is not None:
-        theirs |= Q(pk__in=orders_of_customer(account.user_id).values("pk"))
-    return Order.objects.filter(theirs).order_by("id")
+def order_count(email: str, account: Account | None) -> int:
+    return orders_about(email, _customer(account)).count()
 
 
 def personal_data(email: str, account: Account | None) -> dict[str, Any]:
@@ -51,7 +44,7 @@ def personal_data(email: str, account: Account | None) -> dict[str, Any]:
         "mails_about_the_account": list(
             mails.values("kind", "recipient", "status", "subject", "created_at", "settled_at")
         ),
-        "orders": held_about(orders_about(email, account)),
+        "orders": held_about(orders_about(email, _customer(account))),
     }
 
 
@@ -61,7 +54,7 @@ def erase_person(email: str, account: Account | None, *, actor: str) -> ErasedPe
     Safe to repeat: after an error (Busy) what is left is done by the next try. The account goes
     last, so that until then it can be asked for again.
     """
-    orders = list(orders_about(email, account).values_list("pk", flat=True))
+    orders = list(orders_about(email, _customer(account)).values_list("pk", flat=True))
     erased = ask_for_erasure(orders, actor=actor)
     try:
         with transaction.atomic():
@@ -72,6 +65,10 @@ def erase_person(email: str, account: Account | None, *, actor: str) -> ErasedPe
         # An order was placed with this account while it was being deleted.
         raise Busy("An order came in at this very moment. Please try again.") from error
     return ErasedPerson(account is not None, tuple(erased))
+
+
+def _customer(account: Account | None) -> int | None:
+    return account.user_id if account else None
 
 
 def _delete_user(account: Account) -> None:

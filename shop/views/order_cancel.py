@@ -1,5 +1,9 @@
 """Cancelling an order: a page that says what will happen, and the button that does it."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -8,7 +12,6 @@ from django.views.decorators.http import require_http_methods
 
 from orders import selectors
 from orders.errors import Busy, NotCancellable
-from orders.models import Order
 from orders.services.cancellation import cancel_order, may_cancel
 from orders.services.timeline import SHOPPER
 from orders.states import OrderStatus
@@ -17,6 +20,9 @@ from orders.story.money_words import promise
 from shop.http import SeeOther
 from shop.views import errors
 from shop.views.order_page import page, secret, unindexed
+
+if TYPE_CHECKING:
+    from orders.models import Order
 
 _REASON = "The shopper asked for it on the order's page."
 

@@ -1,24 +1,30 @@
 """Drawing the order's page: the whole of it, or the part that moves."""
 
+from __future__ import annotations
+
 import hashlib
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import cache_control
 
 from orders import selectors
-from orders.models import Order
 from orders.services.cards import test_cards
+from orders.services.invoice import may_invoice
+from orders.services.shop_address import shop_address
 from orders.story.hold import time_left
 from orders.story.parts import Story
 from orders.story.telling import tell
 from shop.countries import NAMES
 from shop.forms import CardForm
 from shop.views import errors
+
+if TYPE_CHECKING:
+    from orders.models import Order
 
 # The address is the permission: no shared cache, no history cache, no search engine may keep it.
 secret = cache_control(private=True, no_store=True)
@@ -79,14 +85,12 @@ def _context(order: Order, story: Story, form: CardForm) -> dict[str, object]:
         "retry_key": uuid4(),
         "test_cards": test_cards() if story.offers.card else (),
         "invoice_url": _invoice_url(order),
-        "return_address": getattr(settings, "SHOP_ADDRESS", ""),
+        "return_address": shop_address(),
         **hold_context(order, story),
     }
 
 
 def _invoice_url(order: Order) -> str:
-    """'' until there is something to invoice, and in a shop that writes no invoices."""
-    try:
-        return reverse("shop:order-invoice", args=[order.token]) if order.paid_at else ""
-    except NoReverseMatch:
-        return ""
+    """'' until there is something to invoice. A drawn one stays, whatever happens to the order."""
+    there = may_invoice(order) or hasattr(order, "invoice")
+    return reverse("shop:order-invoice", args=[order.token]) if there else ""

@@ -1,5 +1,8 @@
 """Sending things back: the shopper says what comes, and may call it off again."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from django.http import HttpRequest, HttpResponse
@@ -9,13 +12,15 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from orders import selectors
 from orders.errors import Busy, NotReturnable
-from orders.models import Order
 from orders.services.returns import announce_return, may_return, withdraw_return
 from orders.services.timeline import SHOPPER
 from shop.http import SeeOther, read_uuid
 from shop.return_form import ReturnForm
 from shop.views import errors
 from shop.views.order_page import page, secret, unindexed
+
+if TYPE_CHECKING:
+    from orders.models import Order
 
 _TOO_LATE = (
     "Nothing of this order can be sent back now, so nothing was announced. This page shows how it "

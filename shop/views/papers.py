@@ -8,7 +8,6 @@ from django.views.decorators.http import require_safe
 
 from orders import selectors
 from orders.errors import NotInvoiceable, OrderError
-from orders.models import Order
 from orders.services import papers
 from shop.views import errors
 
@@ -25,7 +24,7 @@ def invoice(request: HttpRequest, token: str) -> HttpResponse:
     try:
         drawn = papers.issue_invoice(order.pk)
     except OrderError as error:
-        return _not_now(request, order, error)
+        return _not_now(request, token, error)
     page = papers.invoice_html(
         drawn,
         order_url=reverse("shop:order", args=[token]),
@@ -44,16 +43,16 @@ def invoice_pdf(request: HttpRequest, token: str) -> HttpResponse:
         drawn = papers.issue_invoice(order.pk)
         content = papers.invoice_pdf(drawn)
     except OrderError as error:
-        return _not_now(request, order, error)
+        return _not_now(request, token, error)
     name = f'inline; filename="invoice-{drawn.number:06d}.pdf"'
     return _unindexed(
         HttpResponse(content, content_type="application/pdf", headers={"Content-Disposition": name})
     )
 
 
-def _not_now(request: HttpRequest, order: Order, error: OrderError) -> HttpResponse:
+def _not_now(request: HttpRequest, token: str, error: OrderError) -> HttpResponse:
     due = not isinstance(error, NotInvoiceable)
-    context = {"order": order, "reason": str(error), "due": due}
+    context = {"token": token, "reason": str(error), "due": due}
     status = 503 if due else 409
     return _unindexed(render(request, "shop/invoice_not_now.html", context, status=status))
 

@@ -1,62 +1,22 @@
 """A person buys something in a real browser, with and without JavaScript, on a phone and a desk."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
+from tests.browser.person import (
+    DESK,
+    MAIL_MILLISECONDS,
+    PHONE,
+    fill_in,
+    go_to_checkout,
+    open_tab,
+    overflow,
+)
 from tests.system.shop_floor import ShopFloor
 
 pytestmark = [pytest.mark.stack, pytest.mark.browser]
-
-FLAGS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
-MAIL_MILLISECONDS = 30_000
-PHONE = {"width": 390, "height": 844}
-DESK = {"width": 1280, "height": 900}
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: Path) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=str(chromium), args=FLAGS)
-        yield started
-        started.close()
-
-
-def open_tab(browser: Browser, shop: ShopFloor, *, script: bool, size: dict[str, int]) -> Page:
-    context = browser.new_context(
-        base_url=shop.url,
-        java_script_enabled=script,
-        viewport={"width": size["width"], "height": size["height"]},
-    )
-    return context.new_page()
-
-
-def go_to_checkout(page: Page) -> None:
-    page.goto("/")
-    page.locator("main a[href^='/p/']").first.click()
-    page.locator("#add-to-cart").get_by_role("button", name="Add to cart").click()
-    page.goto("/checkout/")
-
-
-def fill_in(page: Page, card: str) -> None:
-    for name, value in {
-        "email": "alice@example.com",
-        "name": "Alice Ahrens",
-        "line1": "1 Quay Street",
-        "postcode": "28195",
-        "city": "Bremen",
-        "card_number": card,
-        "card_expiry": "12/39",
-        "card_cvc": "123",
-    }.items():
-        page.locator(f"#checkout [name={name}]").fill(value)
-    page.locator("#checkout [name=country]").select_option("DE")
 
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
@@ -125,8 +85,7 @@ def test_no_page_is_wider_than_its_screen(
     category = "/c/ceramics/"
     for path in ("/", category, "/cart/", "/checkout/", "/no-such-page/"):
         page.goto(path)
-        overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-        assert overflow <= 0, f"{path} is {overflow} px too wide"
+        assert overflow(page) <= 0, f"{path} is too wide"
     page.context.close()
 
 

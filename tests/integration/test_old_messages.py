@@ -310,7 +310,7 @@ def is_asked_about(order: Order) -> bool:
 
 def is_announced_again(_: Order) -> bool:
     pk = WebhookEvent.objects.latest("pk").pk
-    return OutboxMessage.objects.filter(subject=f"webhook:{pk}").exists()
+    return OutboxMessage.objects.filter(subject=f"webhook_event:{pk}").exists()
 
 
 def is_erased(order: Order) -> bool:

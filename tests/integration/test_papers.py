@@ -6,11 +6,12 @@ import sys
 import threading
 from decimal import Decimal
 from io import BytesIO
+from pathlib import Path
 
 import pytest
-from django.conf import LazySettings
 from django.db import connection, connections, transaction
 from pypdf import PdfReader
+from pytest_django import Settings
 
 from orders.errors import Busy, NotInvoiceable, PaperUnavailable
 from orders.gateways import pdf
@@ -22,6 +23,15 @@ from tests.integration.shop_visitor import Visitor
 from tests.integration.test_mails import packed
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _plain_static_files(settings: Settings, tmp_path: Path) -> None:
+    settings.STATIC_ROOT = tmp_path
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
 
 
 def text_of(content: bytes) -> str:
@@ -122,7 +132,7 @@ def test_no_invoice_is_drawn_before_packing_or_after_cancelling(state: dict[str,
     assert not Invoice.objects.exists()
 
 
-def test_an_invoice_stays_as_it_was_drawn(settings: LazySettings) -> None:
+def test_an_invoice_stays_as_it_was_drawn(settings: Settings) -> None:
     order = packed()
     invoice = issue_invoice(order.pk)
     before = papers.invoice_html(invoice)
@@ -167,7 +177,7 @@ def test_the_pdf_holds_what_the_page_holds(language: str, words: list[str]) -> N
         assert "noindex" in answer.headers["X-Robots-Tag"]
 
 
-def test_without_vat_the_invoice_says_so(settings: LazySettings) -> None:
+def test_without_vat_the_invoice_says_so(settings: Settings) -> None:
     settings.VAT_PERCENT = 0
 
     page = papers.invoice_html(issue_invoice(packed().pk))

@@ -13,7 +13,7 @@ from orders.locks import claim_order
 from orders.models import Notification, Order
 from orders.services.payment import capture_payment, retry_payment
 from orders.states import OrderStatus, PaymentStatus
-from tasks.errors import LeaseLost, OutcomeUnknown, Permanent
+from tasks.errors import LeaseLost, OutcomeUnknown
 from tasks.models import OutboxMessage
 from tests.integration.shopping import card, lease_on, placed, units
 
@@ -174,12 +174,33 @@ def test_a_card_that_comes_after_the_hold_ended_is_refused() -> None:
         retry_payment(order.pk, card(), uuid4())
 
 
-def test_an_answer_that_fits_no_order_is_left_for_a_person_and_never_dropped() -> None:
+def test_no_money_is_asked_for_that_nobody_waits_for() -> None:
     order = placed()
     Order.objects.filter(pk=order.pk).update(status=OrderStatus.EXPIRED)
 
-    with pytest.raises(Permanent, match="does not wait for one"):
+    with pytest.raises(OutcomeUnknown, match="may be under way"):
         capture(order)
+    assert captures_of(order) == 0
 
-    assert order.payments.get().status == PaymentStatus.PENDING
+    # Longer than any request can be under way.
+    order.payments.update(asked_at=timezone.now() - timedelta(hours=1))
+    capture(order)
+    assert order.payments.get().status == PaymentStatus.CANCELLED
+    assert captures_of(order) == 0
+
+
+def test_a_payment_whose_key_the_bank_may_have_forgotten_is_looked_up_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    order = placed()
+    capture(order)
+    order.payments.update(
+        status=PaymentStatus.UNKNOWN, asked_at=timezone.now() - timedelta(hours=30)
+    )
+    Order.objects.filter(pk=order.pk).update(status=OrderStatus.PLACED)
+    monkeypatch.setattr("orders.services.payment._request", lambda _: pytest.fail("asked again"))
+
+    capture(order)
+
+    assert order.status == OrderStatus.PAID
     assert captures_of(order) == 1

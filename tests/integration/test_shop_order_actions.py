@@ -111,7 +111,7 @@ def return_form(visitor: Visitor, order: Order, **quantities: int) -> dict[str, 
 def test_a_return_is_announced_and_the_page_says_where_it_goes(
     alice: Visitor, settings: Settings
 ) -> None:
-    settings.SHOP_ADDRESS = "Tidemark\nQuay 1\n28195 Bremen"
+    settings.SHOP_ADDRESS = "Tidemark, Quay 1, 28195 Bremen"
     order = lives.delivered()
     form = return_form(alice, order, MUG=1) | {"reason": "chipped"}
     answer = alice.post(at(order, "return/"), form)

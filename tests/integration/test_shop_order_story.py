@@ -13,6 +13,8 @@ from pytest_django import Settings
 from orders import selectors
 from orders.models import Notification, Order, Payment, Refund, StockItem
 from orders.services import stock
+from orders.services.invoice import issue_invoice
+from orders.services.personal_data import ask_for_erasure
 from orders.services.returns import withdraw_return
 from orders.services.timeline import SHOPPER
 from orders.states import PaymentStatus
@@ -127,7 +129,7 @@ STATES: list[tuple[Callable[[], Order], str, list[str], set[str]]] = [
     (
         lives.declined,
         "The card was declined. Nothing was charged",
-        ["You can pay with another card", "Try another card", "for 14 more minutes"],
+        ["There is not enough money on this card.", "Try another card", "for 14 more minutes"],
         {"retry-card", "cancel-order"},
     ),
     (
@@ -168,20 +170,20 @@ STATES: list[tuple[Callable[[], Order], str, list[str], set[str]]] = [
     ),
     (
         mail_refused,
-        "Paid and packed",
+        "Paid and packed. But our mail did not reach you",
         ["alice@example.com refused our mail", "Keep the address of this page"],
         {"cancel-order"},
     ),
     (
         lives.partly_shipped,
         "A part of your order is on its way",
-        ["2 things follow", "1 sent, 1 to follow", "1 × Thing MUG", "JJD01", "with DHL"],
+        ["2 things follow", "1 sent, 1 to follow", "1 × Thing MUG", "JJD01", "Carried by DHL"],
         {"send-back"},
     ),
     (
         lives.shipped,
         "Your order is on its way",
-        ["Your parcel", "2 × Thing MUG", "1 × Thing BOWL", "Follow it: JJD01"],
+        ["All in one parcel", "2 × Thing MUG", "1 × Thing BOWL", "Follow it: JJD01"],
         {"send-back"},
     ),
     (
@@ -336,6 +338,35 @@ def test_the_tracking_link_tells_the_carrier_nothing_about_this_page() -> None:
     link = look(lives.shipped()).root.xpath("//section[@id='parcels']//a")[0]
     assert link.get("href").startswith("https://www.dhl.de/")
     assert "noreferrer" in link.get("rel")
+
+
+def test_an_erased_order_still_says_how_it_stands_and_names_nobody() -> None:
+    order = cancelled_and_refunded()
+    order.notifications.update(status=Notification.Status.SENT)
+    ask_for_erasure([order.pk], actor=SHOPPER)
+    order.refresh_from_db()
+    page = look(order)
+    assert "alice" not in page.words.lower()
+    assert "€ 75.00 went back" in page.words
+    assert "Your personal data was erased." in page.words
+
+
+@pytest.mark.parametrize(
+    ("state", "there"),
+    [(lives.paid, False), (lives.packed, True), (lambda: lives.cancelled(lives.packed()), False)],
+)
+def test_the_invoice_is_offered_once_it_can_be_drawn(
+    state: Callable[[], Order], there: bool
+) -> None:
+    order = state()
+    assert bool(look(order).root.xpath("//a[@id='invoice']")) is there
+
+
+def test_an_invoice_that_was_drawn_can_be_had_after_the_order_was_cancelled() -> None:
+    order = lives.packed()
+    issue_invoice(order.pk)
+    lives.cancelled(order)
+    assert look(order).root.xpath("//a[@id='invoice']")
 
 
 def test_telling_the_story_asks_the_database_nothing_more() -> None:

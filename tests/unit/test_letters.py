@@ -66,7 +66,8 @@ def words(text: str) -> str:
 
 
 def read(page: str) -> str:
-    return words(str(html.fromstring(page).body.text_content()))
+    root: html.HtmlElement = html.fromstring(page)
+    return words(str(root.text_content()))
 
 
 def test_every_kind_of_mail_has_a_letter() -> None:

@@ -51,11 +51,18 @@ def link_page(view: View[P]) -> View[P]:
     @wraps(view)
     def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         try:
-            return view(request, *args, **kwargs)
+            response = view(request, *args, **kwargs)
         except AccountError as error:
-            return page(request, "link_unusable", {"alert": str(error)}, status=_status(error))
+            response = page(request, "link_unusable", {"alert": str(error)}, status=_status(error))
+        return unlogged(response)
 
     return guarded
+
+
+def unlogged(response: HttpResponse) -> HttpResponse:
+    """Django logs the path of what it refuses, and here the path is a key that still opens."""
+    response._has_been_logged = True  # type: ignore[attr-defined]  # django.utils.log's own mark
+    return response
 
 
 def language_of(request: HttpRequest) -> str:

@@ -12,7 +12,7 @@ from orders.services.timeline import SHOPPER
 from shop.accounts import limits
 from shop.accounts.errors import TooMany
 from shop.accounts.forms import OwnPasswordForm
-from shop.accounts.personal_data import erase_person, orders_about, personal_data
+from shop.accounts.personal_data import erase_person, order_count, personal_data
 from shop.accounts.signed_in import account_needed
 from shop.accounts.views.answers import page, refused
 from shop.http import SeeOther
@@ -61,4 +61,4 @@ def erase(request: HttpRequest, account: Account) -> HttpResponse:
 
 
 def _context(account: Account, form: OwnPasswordForm) -> dict[str, object]:
-    return {"form": form, "order_count": orders_about(account.email, account).count()}
+    return {"form": form, "order_count": order_count(account.email, account)}

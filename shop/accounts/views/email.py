@@ -9,12 +9,12 @@ from django.views.decorators.http import require_http_methods
 from orders.services.ownership import claim_guest_orders
 from shop.accounts import limits
 from shop.accounts.account import confirm_new_email
-from shop.accounts.errors import AccountError, TooMany
+from shop.accounts.errors import AccountError, LinkUnusable, TooMany
 from shop.accounts.forms import ChangeEmailForm
 from shop.accounts.links import mail_of
 from shop.accounts.mail import ask_for_mail
 from shop.accounts.signed_in import account_needed
-from shop.accounts.views.answers import language_of, page, refused
+from shop.accounts.views.answers import language_of, page, refused, unlogged
 from shop.http import SeeOther
 from shop.models import Account, AccountMail
 
@@ -48,11 +48,13 @@ def confirm(request: HttpRequest, account: Account, token: str) -> HttpResponse:
     """Only where the account that asked is signed in, and only by the button."""
     try:
         mail = mail_of(token, AccountMail.Kind.CHANGE_EMAIL)
+        if mail.account_id != account.pk:
+            raise LinkUnusable
         if request.method != "POST":
             return page(request, "confirm_email", {"email": mail.recipient})
         confirm_new_email(account, mail)
     except AccountError as error:
-        return refused(request, "link_unusable", {}, error)
+        return unlogged(refused(request, "link_unusable", {}, error))
     claim_guest_orders(account.user_id, account.email)
     messages.success(request, f"Your account has the address {account.email} now.")
     return SeeOther(reverse("shop:account"))

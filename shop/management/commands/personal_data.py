@@ -11,7 +11,7 @@ from orders.errors import Busy
 from shop.accounts.personal_data import (
     account_of,
     erase_person,
-    orders_about,
+    order_count,
     personal_data,
 )
 
@@ -32,7 +32,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, action: str, email: str, yes: bool, **options: Any) -> None:
         account = account_of(email)
-        count = orders_about(email, account).count()
+        count = order_count(email, account)
         if account is None and not count:
             raise CommandError(f"Nothing is held about {email}. Check how it is spelt.")
         if action == "export":

@@ -1,0 +1,1 @@
+"""Shoppers and staff at once, against a running stack: who waits for whom, and does it end well."""

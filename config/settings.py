@@ -144,10 +144,11 @@ DATABASES: dict[str, Any] = {
 }
 
 # -- Redis: cache (may be lost) and locks (independent nodes) -----------------
+_CACHE_URL = env.url("CACHE_URL", ("redis", "rediss", "unix"))
 CACHES = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",
-        "LOCATION": env.url("CACHE_URL", ("redis", "rediss", "unix")),
+        "LOCATION": _CACHE_URL,
         "KEY_PREFIX": "soldonce",
         # A shop without its cache is slow, not closed.
         "OPTIONS": {
@@ -180,6 +181,10 @@ LOCK_STORE_TIMEOUT_SECONDS = env.number("LOCK_STORE_TIMEOUT_SECONDS", 1, low=0.0
 LOCK_FALLBACK_AFTER_SECONDS = env.number(
     "LOCK_FALLBACK_AFTER_SECONDS", LOCK_TTL_SECONDS, low=0, high=300
 )
+
+# -- flash sales: the gate (may be lost, and is built again) --------------------
+GATE_URL = env.url("GATE_URL", ("redis", "rediss", "unix"), _CACHE_URL)
+GATE_KEY_PREFIX = env.text("GATE_KEY_PREFIX", "soldonce")
 
 # -- the payment provider -----------------------------------------------------
 STRIPE_API_KEY = env.text("STRIPE_API_KEY")

@@ -29,9 +29,7 @@ class SetAside(models.Model):
             )
         ]
         indexes = [
-            models.Index(
-                fields=["sku"], condition=Q(closed_at__isnull=True), name="set_aside_open"
-            )
+            models.Index(fields=["sku"], condition=Q(closed_at__isnull=True), name="set_aside_open")
         ]
 
     def __str__(self) -> str:

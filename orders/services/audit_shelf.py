@@ -45,9 +45,7 @@ def count_shelf(scope: Scope) -> list[ShelfCount]:
     supplied = _sums(movements.exclude(kind__in=sale), "quantity")
     holds = _sums(StockHold.objects.filter(of_scope, status=HoldStatus.HELD), "quantity")
     # What is left of a set-aside is held as well, for orders that are still to come.
-    holds += _sums(
-        SetAside.objects.filter(of_scope, closed_at=None), F("quantity") - F("taken")
-    )
+    holds += _sums(SetAside.objects.filter(of_scope, closed_at=None), F("quantity") - F("taken"))
     sold = _sums(
         OrderLine.objects.filter(of_scope, order__status=OrderStatus.PAID),
         F("quantity") - F("withdrawn") - F("returned"),

@@ -70,8 +70,10 @@ def give_back(hold: StockHold) -> bool:
     """The units of a hold that ends go back to what they were set aside in; False when that is
     closed, and they are everybody's."""
     # A close at this moment waits for this row, or we wait for it and then find it closed.
-    reopened = SetAside.objects.filter(pk=hold.set_aside_id, closed_at=None)
-    return reopened.update(taken=F("taken") - hold.quantity) == 1
+    if hold.set_aside_id is None:
+        return False
+    still_open = SetAside.objects.filter(pk=hold.set_aside_id, closed_at=None)
+    return still_open.update(taken=F("taken") - hold.quantity) == 1
 
 
 def _keep_more(kept: SetAside, quantity: int) -> None:

@@ -126,7 +126,7 @@ def release_holds(order_id: int) -> None:
     """Give the order's units back, inside the caller's transaction."""
     holds = _open_holds(order_id)
     _close_holds(holds, HoldStatus.RELEASED)
-    freed = [hold for hold in holds if not (hold.set_aside_id and set_aside.give_back(hold))]
+    freed = [hold for hold in holds if not set_aside.give_back(hold)]
     for hold in freed:
         StockItem.objects.filter(sku=hold.sku).update(held=F("held") - hold.quantity)
 

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -126,7 +126,8 @@ class Gate:
 
     def facts(self) -> dict[str, str]:
         """Empty when the gate was lost."""
-        return self._call(lambda client: client.hgetall(self.state_key))
+        found: dict[str, str] = self._call(lambda client: client.hgetall(self.state_key))
+        return found
 
     def grants(self) -> list[Grant]:
         found = self._call(lambda client: client.hgetall(self.tickets_key))
@@ -174,7 +175,7 @@ def _client(_pid: int, url: str) -> "redis.Redis":
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def _script(name: str) -> Any:
     text = (_SCRIPTS / "common.lua").read_text() + (_SCRIPTS / f"{name}.lua").read_text()
     return redis.Redis().register_script(text)

@@ -14,9 +14,7 @@ class SaleSample(models.Model):
 
     class Meta:
         ordering = ["at"]
-        constraints = [
-            models.UniqueConstraint(fields=["sale", "at"], name="one_sample_per_moment")
-        ]
+        constraints = [models.UniqueConstraint(fields=["sale", "at"], name="one_sample_per_moment")]
 
     def __str__(self) -> str:
         return f"{self.sale_id} at {self.at}"

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
 from orders.emails import with_email
 from orders.models import Order, StockItem
-from orders.states import OrderStatus, PaymentStatus, RefundStatus
+from orders.states import CLOSED_ORDERS, OrderStatus, PaymentStatus, RefundStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,29 @@ class Money:
     refunding_cents: int
     due_cents: int
     overpaid_cents: int
+
+
+class Fate(Enum):
+    """What became of an order. One that was paid and cancelled later counts as paid."""
+
+    OPEN = "open"
+    PAID = "paid"
+    ENDED = "ended"
+
+
+def order_fates(order_ids: Iterable[int]) -> dict[int, Fate]:
+    """What became of each of these orders; one query."""
+    found = Order.objects.filter(pk__in=list(order_ids)).order_by()
+    return {
+        pk: _fate(OrderStatus(status), paid=paid_at is not None)
+        for pk, status, paid_at in found.values_list("pk", "status", "paid_at")
+    }
+
+
+def _fate(status: OrderStatus, *, paid: bool) -> Fate:
+    if paid or status == OrderStatus.PAID:
+        return Fate.PAID
+    return Fate.ENDED if status in CLOSED_ORDERS else Fate.OPEN
 
 
 def order_by_token(token: str) -> Order | None:

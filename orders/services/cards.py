@@ -17,11 +17,16 @@ _SEPARATORS = str.maketrans("", "", " -\u00a0\u2007\u202f\u2009\u2010\u2011\u201
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What may be kept of a card: the provider's token, the brand and the last four digits."""
+    """What may be kept of a card: the provider's token, the brand and the last four digits.
+
+    ``fingerprint`` is the provider's name for the number behind the token, the same for each token
+    of it. Empty for a test number, which is everybody's and tells nothing about a person.
+    """
 
     payment_method: str
     brand: str
     last4: str
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

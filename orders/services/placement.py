@@ -1,9 +1,9 @@
 """Taking an order: one transaction that holds the stock and leaves the first message behind."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -53,7 +53,9 @@ class PlaceOrder:
 
     ``customer_id`` is the user whose account lists it, None for a guest; ``language`` is one of
     ``settings.LANGUAGES``. ``set_asides``: SKU → what its units are taken from
-    (``orders.services.set_aside``); others are taken from what everybody may buy.
+    (``orders.services.set_aside``); others are taken from what everybody may buy. ``hold_until``:
+    when the units go back unless they are paid; None: after ``settings.HOLD_SECONDS``. ``within``
+    is called in the placing transaction before any stock is held; what it raises undoes all.
     """
 
     idempotency_key: UUID
@@ -65,14 +67,16 @@ class PlaceOrder:
     customer_id: int | None = None
     language: str = "en"
     set_asides: Mapping[str, int] = field(default_factory=dict)
+    hold_until: datetime | None = None
+    within: Callable[[Order], None] | None = None
 
 
 def place_order(command: PlaceOrder) -> Order:
     """Place the order, or return the one that this key has already placed.
 
-    Raises EmptyOrder, UnknownSku, OutOfStock (with every short line; nothing is held then), and
-    Busy when the database could not be had in time. Nothing is charged here and no broker is
-    needed: the payment is a message in the outbox.
+    Raises EmptyOrder, UnknownSku, OutOfStock (with every short line; nothing is held then), Busy
+    when the database could not be had in time, and what ``within`` raises. Nothing is charged here
+    and no broker is needed: the payment is a message in the outbox.
     """
     command = replace(command, lines=_merged(command.lines))
     existing = selectors.order_by_key(command.idempotency_key)
@@ -113,6 +117,8 @@ def _place(command: PlaceOrder) -> Order:
     payments.open_payment(order, command.card, form_key=command.idempotency_key)
     record_event(order.pk, "placed", "Order received.", actor=SHOPPER)
     events.order_placed(order)
+    if command.within is not None:
+        command.within(order)
     # Last before the commit, so that the row of a hot SKU is locked for the shortest time.
     stock.hold_lines(order, set_asides=command.set_asides)
     metrics.order_placed()
@@ -135,7 +141,7 @@ def _create_order(command: PlaceOrder) -> Order:
         currency=command.currency,
         total_cents=sum(line.unit_price_cents * line.quantity for line in command.lines),
         trace_id=current_trace_id(),
-        hold_expires_at=Now() + timedelta(seconds=settings.HOLD_SECONDS),
+        hold_expires_at=command.hold_until or Now() + timedelta(seconds=settings.HOLD_SECONDS),
     )
 
 

@@ -33,6 +33,21 @@ def add_units(set_aside_id: int, quantity: int) -> None:
         _keep_more(lock_set_aside(set_aside_id), quantity)
 
 
+def keep_less(set_aside_id: int, quantity: int) -> None:
+    """Give ``quantity`` of the units that no order has taken back to everybody.
+
+    Raises NotCorrectable when fewer are left or it is closed, Busy.
+    """
+    with honest_about_locks(), transaction.atomic():
+        kept = lock_set_aside(set_aside_id)
+        if quantity < 0 or quantity > kept.left:
+            raise NotCorrectable(
+                f"{kept.purpose}: {quantity} units were to go back, and {kept.left} are left."
+            )
+        SetAside.objects.filter(pk=kept.pk).update(quantity=F("quantity") - quantity)
+        StockItem.objects.filter(sku=kept.sku).update(held=F("held") - quantity)
+
+
 def close(set_aside_id: int) -> int:
     """Give what no order has taken back to everybody; how many units. A second time gives 0.
 

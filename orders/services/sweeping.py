@@ -41,6 +41,12 @@ def expire_holds() -> int:
     return sweep(overdue(declined, since="hold_expires_at"), _expire)
 
 
+def expire_hold(order_id: int) -> bool:
+    """As the sweep, at once and for one order; False when it is not due or not declined."""
+    order = Order.objects.filter(pk=order_id, status=OrderStatus.PAYMENT_FAILED).first()
+    return order is not None and _expire(order)
+
+
 def _expire(order: Order) -> bool:
     with transaction.atomic():
         # The shopper may have given another card since we looked: then it is not ours to expire.

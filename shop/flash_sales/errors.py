@@ -1,4 +1,6 @@
-"""What can go wrong with a ticket, as facts that a page can explain."""
+"""What can go wrong with a ticket or a sale, as facts that a page can explain."""
+
+from shop.flash_sales.states import IdentityKind
 
 
 class SaleError(Exception):
@@ -13,8 +15,21 @@ class GrantUsed(SaleError):
     """This grant was written down before, or was given back."""
 
 
+_WHO = {
+    IdentityKind.PERSON: "You have",
+    IdentityKind.MAIL: "This e-mail address has",
+    IdentityKind.ADDRESS: "This postal address has",
+    IdentityKind.CARD: "This card has",
+}
+
+
 class LimitReached(SaleError):
     """Somebody with this address, card or account has as many units as the sale allows."""
+
+    def __init__(self, kind: IdentityKind, limit: int) -> None:
+        self.kind = kind
+        units = "one unit" if limit == 1 else f"{limit} units"
+        super().__init__(f"{_WHO[kind]} the {units} of this sale that one person may have.")
 
 
 class TicketOver(SaleError):

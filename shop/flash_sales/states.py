@@ -26,6 +26,15 @@ class OnLostGate(TextChoices):
     DATABASE = "database", "go on with the database alone, slower"
 
 
+class IdentityKind(TextChoices):
+    """By what a person is known, in the order in which all claim them."""
+
+    PERSON = "person", "visitor or account"
+    MAIL = "mail", "e-mail address"
+    ADDRESS = "address", "postal address"
+    CARD = "card", "card"
+
+
 class Phase(Enum):
     """Where an announced sale stands by the clock."""
 

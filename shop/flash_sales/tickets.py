@@ -11,9 +11,10 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from orders.locked import honest_about_locks
+from shop.flash_sales import persons
 from shop.flash_sales.errors import GrantUsed, NoUnitLeft, TicketOver
 from shop.flash_sales.models import SaleIdentity, SaleItem, Ticket
-from shop.flash_sales.states import TicketStatus
+from shop.flash_sales.states import IdentityKind, TicketStatus
 
 log = structlog.get_logger(__name__)
 
@@ -22,7 +23,8 @@ def write_ticket(item: SaleItem, *, person: str, nonce: str, place: int) -> Tick
     """Write the gate's grant down as a ticket. The same grant twice is one ticket.
 
     Raises NoUnitLeft when the database has no unit for it, GrantUsed when the grant was given back
-    or the person has another live ticket, Busy.
+    or the person has another live ticket, LimitReached when the person has as many units of this
+    sale as the gate should have known, Busy.
     """
     try:
         with honest_about_locks(), transaction.atomic():
@@ -32,6 +34,9 @@ def write_ticket(item: SaleItem, *, person: str, nonce: str, place: int) -> Tick
                 person=person,
                 place=place,
                 held_until=Now() + timedelta(seconds=item.sale.hold_seconds),
+            )
+            persons.claim_slots(
+                item.sale, ticket.pk, [persons.Identity(IdentityKind.PERSON, person)]
             )
             # Check and write are one statement, whatever the gate believes is free.
             free = SaleItem.objects.filter(pk=item.pk, units__gt=F("held") + F("sold"))

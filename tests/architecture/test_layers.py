@@ -42,6 +42,7 @@ def test_the_shop_knows_orders_only_by_its_open_modules() -> None:
         "orders.services",
         "orders.selectors",
         "orders.errors",
+        "orders.locked",
         "orders.states",
         "orders.money",
         "orders.emails",

@@ -5,7 +5,6 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from orders.models import SetAside
 from shop.flash_sales.states import OnLostGate, SaleStatus
 
 
@@ -62,7 +61,12 @@ class SaleItem(models.Model):
     title = models.CharField(max_length=200)
     price_cents = models.PositiveIntegerField(validators=[MinValueValidator(1)])
     set_aside = models.OneToOneField(
-        SetAside, on_delete=models.PROTECT, null=True, blank=True, editable=False, related_name="+"
+        "orders.SetAside",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
     )
     units = models.PositiveIntegerField(default=0, editable=False)
     held = models.PositiveIntegerField(default=0, editable=False)

@@ -4,9 +4,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from orders.models import Order
 from shop.flash_sales.models.sale import FlashSale, SaleItem
-from shop.flash_sales.states import LIVE_TICKETS, TicketStatus
+from shop.flash_sales.states import LIVE_TICKETS, IdentityKind, TicketStatus
 
 
 class Ticket(models.Model):
@@ -21,7 +20,11 @@ class Ticket(models.Model):
     )
     held_until = models.DateTimeField()
     order = models.OneToOneField(
-        Order, on_delete=models.PROTECT, null=True, blank=True, related_name="flash_sale_ticket"
+        "orders.Order",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="flash_sale_ticket",
     )
     note = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -53,15 +56,9 @@ class SaleIdentity(models.Model):
     """One unit of one sale that one person has or is about to have. ``slot`` counts from 1 to the
     sale's limit: the constraint is what makes the limit hold, whoever comes at once."""
 
-    class Kind(models.TextChoices):
-        PERSON = "person", "visitor or account"
-        MAIL = "mail", "e-mail address"
-        ADDRESS = "address", "postal address"
-        CARD = "card", "card"
-
     sale = models.ForeignKey(FlashSale, on_delete=models.PROTECT, related_name="identities")
     ticket = models.ForeignKey(Ticket, on_delete=models.PROTECT, related_name="identities")
-    kind = models.CharField(max_length=10, choices=Kind.choices)
+    kind = models.CharField(max_length=10, choices=IdentityKind.choices)
     digest = models.CharField(max_length=64, help_text="A keyed hash: nobody is named here.")
     slot = models.PositiveSmallIntegerField()
 

@@ -111,7 +111,9 @@ def _payments(sale: FlashSale) -> Payments | None:
     paid = Ticket.objects.filter(item__sale=sale, order__paid_at__isnull=False)
     newest = paid.order_by("-order__paid_at")[:_NEWEST_PAYMENTS]
     pairs = newest.values_list("order__placed_at", "order__paid_at")
-    seconds = sorted((paid_at - placed_at).total_seconds() for placed_at, paid_at in pairs)
+    seconds = sorted(
+        (paid_at - placed_at).total_seconds() for placed_at, paid_at in pairs if paid_at
+    )
     if not seconds:
         return None
     last = len(seconds) - 1

@@ -46,7 +46,7 @@ def drift_of(item: SaleItem) -> Drift:
     """The gate is asked first: a grant that is written down in between is then no drift upwards."""
     gate, answers = _gate_units(item)
     # One statement is one snapshot: the row and its tickets are of the same moment.
-    counted = SaleItem.objects.select_related("sale").annotate(
+    counted = SaleItem.objects.select_related("sale", "set_aside").annotate(
         live_tickets=Count("tickets", filter=Q(tickets__status__in=LIVE_TICKETS)),
         sold_tickets=Count("tickets", filter=Q(tickets__status=TicketStatus.SOLD)),
     )

@@ -185,6 +185,9 @@ LOCK_FALLBACK_AFTER_SECONDS = env.number(
 # -- flash sales: the gate (may be lost, and is built again) --------------------
 GATE_URL = env.url("GATE_URL", ("redis", "rediss", "unix"), _CACHE_URL)
 GATE_KEY_PREFIX = env.text("GATE_KEY_PREFIX", "soldonce")
+# Each within ten seconds; 0: any number. Many honest people may share the address of an office.
+GATE_ASKS_PER_PERSON = env.whole("GATE_ASKS_PER_PERSON", 40, low=0, high=100_000)
+GATE_CLICKS_PER_ADDRESS = env.whole("GATE_CLICKS_PER_ADDRESS", 600, low=0, high=1_000_000)
 
 # -- the payment provider -----------------------------------------------------
 STRIPE_API_KEY = env.text("STRIPE_API_KEY")

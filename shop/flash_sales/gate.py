@@ -5,6 +5,7 @@ as a ticket (``shop.flash_sales.tickets``), where the database decides again. It
 moment; ``shop.flash_sales.rebuilding`` builds it from the database.
 """
 
+import json
 import os
 import secrets
 from collections.abc import Iterable, Mapping
@@ -32,6 +33,7 @@ class Word(StrEnum):
     TOO_LATE = "too_late"
     PAUSED = "paused"
     NOT_IN_LINE = "not_in_line"
+    RATE = "rate"
     LOST = "lost"
 
 
@@ -42,7 +44,8 @@ class GateAway(Exception):
 @dataclass(frozen=True, slots=True)
 class Answer:
     """``before``: people in line before this one. ``free`` and ``held``: units. ``extra``: with
-    TOO_EARLY milliseconds until the start, with a ticket when it was granted (ms)."""
+    TOO_EARLY milliseconds until the start, IN_LINE milliseconds until this person should ask again,
+    with a ticket when it was granted (ms)."""
 
     word: Word
     nonce: str = ""
@@ -72,28 +75,41 @@ class Grant:
         return f"{self.nonce}:{self.place}:{self.since_ms}:{int(self.written)}"
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """``person`` as far as known. ``address`` is empty when it cannot be told."""
+
+    reason: str
+    person: str
+    address: str
+    at_ms: int
+
+
 class Gate:
     """Each method is one round trip. Every one raises GateAway."""
 
     def __init__(self, sale_id: int, item_id: int) -> None:
-        root = f"{settings.GATE_KEY_PREFIX}:{{sale:{sale_id}}}"
-        item = f"{root}:{item_id}"
+        self._root = f"{settings.GATE_KEY_PREFIX}:{{sale:{sale_id}}}"
+        item = f"{self._root}:{item_id}"
         self.counts_key = f"{item}:counts"
         self.tickets_key = f"{item}:tickets"
         self.state_key = f"{item}:state"
         self.line_key = f"{item}:line"
+        self.refusals_key = f"{item}:refusals"
         self._keys = [
             *(self.state_key, self.line_key, f"{item}:seen", self.tickets_key),
-            *(f"{root}:used", self.counts_key),
+            *(f"{self._root}:used", self.counts_key, f"{item}:parked", f"{item}:spent"),
+            self.refusals_key,
         ]
 
-    def click(self, person: str, *, place: int = 0) -> Answer:
-        """``place``: one that this person was given and has shown signed; 0 for none."""
-        return self._ask(person, joins=True, place=place)
+    def click(self, person: str, *, place: int = 0, address: str = "") -> Answer:
+        """``place``: one that this person was given and has shown signed; 0 for none. ``address``:
+        whose clicks are counted together; empty for nobody's."""
+        return self._ask(person, joins=True, place=place, address=address)
 
     def poll(self, person: str, *, place: int = 0) -> Answer:
         """As ``click`` for somebody who has clicked before; others are NOT_IN_LINE."""
-        return self._ask(person, joins=False, place=place)
+        return self._ask(person, joins=False, place=place, address="")
 
     def written(self, person: str, nonce: str) -> bool:
         """The grant's row is committed."""
@@ -105,18 +121,42 @@ class Gate:
         became = "sold" if sold else "free"
         return bool(self._run("end_ticket", person, nonce, became, _salt()))
 
+    def put_back(self, person: str, nonce: str) -> bool:
+        """The database had no unit for this grant: its person waits again, at the same place."""
+        return bool(self._run("end_ticket", person, nonce, "refused", _salt()))
+
+    def adopt(self, person: str, nonce: str, place: int) -> bool:
+        """Learn of a live ticket that was written down while the gate was lost or built again;
+        False when there is no gate, or it knows a ticket of this person."""
+        return bool(self._run("adopt", person, nonce, place))
+
+    def note_refusal(self, reason: str, person: str, address: str) -> None:
+        """Count and log somebody who is refused without asking the gate."""
+        self._run("refused", reason, person, address)
+
     def build(
-        self, facts: Mapping[str, object], grants: Iterable[Grant], used: Mapping[str, int]
+        self,
+        facts: Mapping[str, object],
+        grants: Iterable[Grant],
+        used: Mapping[str, int],
+        spent: Mapping[str, int] | None = None,
     ) -> None:
-        """Put this in place of whatever is there; only who waits is kept."""
+        """Put this in place of whatever is there; only who waits is kept, and grants that are not
+        written down yet: those are taken from the free units of ``facts``.
+
+        ``spent``: the highest place of each person that led to a ticket, live or ended: nobody
+        comes back to the head of the line with it.
+        """
         tickets = [part for grant in grants for part in (grant.person, str(grant))]
         pairs = [str(part) for pair in facts.items() for part in pair]
         units = [str(part) for pair in used.items() for part in pair]
+        turns = [str(part) for pair in (spent or {}).items() for part in pair]
         self._run(
             "build",
             *(len(pairs) // 2, *pairs),
             *(len(tickets) // 2, *tickets),
             *(len(units) // 2, *units),
+            *(len(turns) // 2, *turns),
         )
 
     def change(self, **facts: object) -> bool:
@@ -138,6 +178,11 @@ class Gate:
         found = self._call(lambda client: client.hgetall(self.counts_key))
         return {word: int(number) for word, number in found.items()}
 
+    def refusals(self, newest: int = 100) -> list[Refusal]:
+        """Who was refused for asking too often or with a false proof, the newest first."""
+        found = self._call(lambda client: client.lrange(self.refusals_key, 0, newest - 1))
+        return [Refusal(*json.loads(text)) for text in found]
+
     def line_length(self) -> int:
         return int(self._call(lambda client: client.zcard(self.line_key)))
 
@@ -145,16 +190,23 @@ class Gate:
         """Forget everything about the item; its sale is over."""
         self._call(lambda client: client.delete(*self._keys))
 
-    def _ask(self, person: str, *, joins: bool, place: int) -> Answer:
-        word, *facts = self._run("ask", person, _salt(), int(joins), place)
+    def _ask(self, person: str, *, joins: bool, place: int, address: str) -> Answer:
+        limits = settings.GATE_ASKS_PER_PERSON, settings.GATE_CLICKS_PER_ADDRESS if address else 0
+        rates = f"{self._root}:rate:{person}", f"{self._root}:rate:from:{address}"
+        word, *facts = self._run(
+            "ask",
+            *(person, _salt(), int(joins), place, secrets.randbelow(1_000), address, *limits),
+            more_keys=rates,
+        )
         if not facts:
             return Answer(Word(word))
         nonce, *numbers = facts
         return Answer(Word(word), nonce, *(int(float(number)) for number in numbers))
 
-    def _run(self, name: str, *arguments: object) -> Any:
+    def _run(self, name: str, *arguments: object, more_keys: tuple[str, ...] = ()) -> Any:
         values = [str(argument) for argument in arguments]
-        return self._call(lambda client: _script(name)(keys=self._keys, args=values, client=client))
+        keys = [*self._keys, *more_keys]
+        return self._call(lambda client: _script(name)(keys=keys, args=values, client=client))
 
     def _call(self, act: Any) -> Any:
         try:

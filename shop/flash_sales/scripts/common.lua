@@ -3,14 +3,17 @@
 -- KEYS of one item of one sale, all with the sale's hash tag:
 --   1 state    HASH  what the database said last, and what was given since
 --   2 line     ZSET  person -> place, of those who wait
---   3 seen     ZSET  person -> when they last asked (ms)
+--   3 seen     ZSET  person -> when they should have asked again (ms)
 --   4 tickets  HASH  person -> nonce:place:since(ms):written(0|1)
 --   5 used     HASH  person -> units of this sale, tickets and bought ones (shared by all items)
 --   6 counts   HASH  answer -> how often
+--   7 parked   HASH  person -> place, of those who waited and do not ask any more
+--   8 spent    HASH  person -> their last place that led to a ticket: it leads to no second one
+--   9 refusals LIST  the newest refusals: reason, person, address, when
 --
 -- Units: free + held + sold = units. The script only ever moves one from free to held and back.
 
-local state, line, seen, tickets, used, counts = unpack(KEYS)
+local state, line, seen, tickets, used, counts, parked, spent, refusals = unpack(KEYS)
 
 local function now_ms()
   local t = redis.call('TIME')
@@ -25,6 +28,13 @@ local function count(answer)
   redis.call('HINCRBY', counts, answer, 1)
 end
 
+-- The log of refusals is for people: the newest of them are enough.
+local KEPT_REFUSALS = 500
+local function log_refusal(reason, person, address, now)
+  redis.call('LPUSH', refusals, cjson.encode({reason, person, address, now}))
+  redis.call('LTRIM', refusals, 0, KEPT_REFUSALS - 1)
+end
+
 -- Let people through at the sale's rate: a bucket of one second, filled by the clock.
 local function refill(now)
   local rate, filled_at = fact('rate'), fact('filled_at')
@@ -36,31 +46,51 @@ local function refill(now)
   return tokens
 end
 
+local function is_at_limit(person)
+  return tonumber(redis.call('HGET', used, person) or '0') >= fact('limit')
+end
+
+local function leave_line(person)
+  redis.call('ZREM', line, person)
+  redis.call('ZREM', seen, person)
+  redis.call('HDEL', parked, person)
+end
+
 local function grant(person, place, nonce, now)
   redis.call('HSET', tickets, person, nonce .. ':' .. place .. ':' .. now .. ':0')
+  redis.call('HSET', spent, person, place)
   redis.call('HINCRBY', used, person, 1)
   redis.call('HINCRBY', state, 'free', -1)
   redis.call('HINCRBY', state, 'held', 1)
-  redis.call('ZREM', line, person)
+  leave_line(person)
   count('ticket')
 end
 
+local function unuse(person)
+  if redis.call('HINCRBY', used, person, -1) <= 0 then redis.call('HDEL', used, person) end
+end
+
 -- Give free units to those at the head of the line who are still there. Whoever has not asked for
--- a while keeps the place and is passed over: nobody waits for a closed laptop. A grant's nonce is
--- made of the caller's, which is random, and the place, which is unique.
-local LOOK_AT_MOST = 100
+-- a while keeps the place, but outside the line: nobody waits for a closed laptop, and a thousand
+-- of them do not stand in the way of one who is there. A grant's nonce is made of the caller's,
+-- which is random, and the place, which is unique.
+local LOOK_AT_MOST = 200
 local function advance(now, salt)
-  if redis.call('HGET', state, 'status') ~= 'open' then return end
+  if fact('free') <= 0 or redis.call('HGET', state, 'status') ~= 'open' then return end
   if now < fact('starts_ms') or now >= fact('ends_ms') then return end
   local tokens = refill(now)
   local asleep = fact('asleep_ms')
-  local offset = 0
-  while fact('free') > 0 and tokens >= 1 and offset < LOOK_AT_MOST do
-    local head = redis.call('ZRANGE', line, offset, offset, 'WITHSCORES')
+  for _ = 1, LOOK_AT_MOST do
+    if tokens < 1 or fact('free') <= 0 then break end
+    local head = redis.call('ZRANGE', line, 0, 0, 'WITHSCORES')
     if #head == 0 then break end
     local person, place = head[1], head[2]
     if now - tonumber(redis.call('ZSCORE', seen, person) or '0') > asleep then
-      offset = offset + 1
+      leave_line(person)
+      redis.call('HSET', parked, person, place)
+    elseif is_at_limit(person) then
+      -- They got their units of another item meanwhile.
+      leave_line(person)
     else
       grant(person, place, salt .. '-' .. place, now)
       tokens = tokens - 1
@@ -69,14 +99,14 @@ local function advance(now, salt)
   redis.call('HSET', state, 'tokens', tostring(tokens))
 end
 
--- {answer, nonce, place, waiting before, free, held, ms until the start}
+-- nonce, place, since (ms), written; nil when the person has no ticket.
 local function ticket_of(person)
   local found = redis.call('HGET', tickets, person)
   if not found then return nil end
-  local nonce, place, since, written = string.match(found, '^(.+):(%d+):(%d+):(%d)$')
-  return nonce, place, since, written
+  return string.match(found, '^(.+):(%d+):(%d+):(%d)$')
 end
 
+-- {answer, nonce, place, waiting before, free, held, extra}
 local function answer(word, nonce, place, before, extra)
   return {word, nonce or '', place or '0', tostring(before or 0),
           tostring(fact('free')), tostring(fact('held')), tostring(extra or 0)}

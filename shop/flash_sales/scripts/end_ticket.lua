@@ -1,12 +1,19 @@
--- A ticket or grant ends. ARGV: person, nonce, became (free|sold), salt. 0: it had ended before.
+-- A ticket or grant ends. ARGV: person, nonce, became (free|sold|refused), salt. 0: it had ended
+-- before. Refused: the database had no unit for the grant; its person waits again, in front.
 if redis.call('EXISTS', state) == 0 then return 0 end
-local nonce = ticket_of(ARGV[1])
+local person, became = ARGV[1], ARGV[3]
+local nonce, place = ticket_of(person)
 if nonce ~= ARGV[2] then return 0 end
-redis.call('HDEL', tickets, ARGV[1])
+redis.call('HDEL', tickets, person)
 redis.call('HINCRBY', state, 'held', -1)
-redis.call('HINCRBY', state, ARGV[3], 1)
-if ARGV[3] == 'free' then
-  redis.call('HINCRBY', used, ARGV[1], -1)
+redis.call('HINCRBY', state, became == 'sold' and 'sold' or 'free', 1)
+if became == 'sold' then return 1 end
+unuse(person)
+if became == 'refused' then
+  redis.call('HDEL', spent, person)
+  redis.call('ZADD', line, place, person)
+  redis.call('ZADD', seen, now_ms() + 1000, person)
+else
   advance(now_ms(), ARGV[4])
 end
 return 1

@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from shop.flash_sales import local_answers, tickets
+from shop.flash_sales import tickets
 from shop.flash_sales.gate import Gate, GateAway
 from shop.flash_sales.models import Ticket
 
@@ -16,5 +16,4 @@ def give_back(ticket: Ticket) -> bool:
         Gate(ticket.item.sale_id, ticket.item_id).end_ticket(
             ticket.person, ticket.nonce, sold=False
         )
-    local_answers.forget(ticket.item_id)
     return True

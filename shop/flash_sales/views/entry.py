@@ -32,7 +32,7 @@ from shop.flash_sales.words import words_of
 from shop.http import SeeOther
 
 # The page is drawn once; this stands where each person's own token goes.
-_TOKEN_GOES_HERE = "token-goes-here"
+_ENTRY_GOES_HERE = "entry-goes-here"
 _WAITING = (Said.IN_LINE, Said.PAUSED)
 
 
@@ -46,7 +46,7 @@ def door(request: HttpRequest, slug: str, item_id: int) -> HttpResponse:
         response = json_answer({"entry": token, "starts_ms": shown.starts_ms})
     else:
         page = shown.drawn(f"door {item.pk}", lambda: _draw_door(shown, item))
-        response = HttpResponse(page.replace(_TOKEN_GOES_HERE.encode(), token.encode()))
+        response = HttpResponse(page.replace(_ENTRY_GOES_HERE.encode(), token.encode()))
     if is_new:
         remember_person(response, item, token)
         forget_place(response, item)
@@ -99,9 +99,7 @@ def _answer(
     return personal(response)
 
 
-def _refusal(
-    request: HttpRequest, shown: ShownSale, item: SaleItem, reply: Reply
-) -> HttpResponse:
+def _refusal(request: HttpRequest, shown: ShownSale, item: SaleItem, reply: Reply) -> HttpResponse:
     if wants_json(request):
         return personal(json_answer(_facts(shown, item, reply), _status(reply)))
     return personal(_answer_page(shown, item, reply))
@@ -155,7 +153,7 @@ def _draw_door(shown: ShownSale, item: SaleItem) -> str:
         item=item,
         offer=offer,
         phase=phase_of(shown),
-        token=_TOKEN_GOES_HERE,
+        token=_ENTRY_GOES_HERE,
     )
 
 

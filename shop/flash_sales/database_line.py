@@ -7,7 +7,7 @@ import secrets
 
 from django.utils import timezone
 
-from shop.flash_sales.errors import GrantUsed, NoUnitLeft
+from shop.flash_sales.errors import GrantUsed, LimitReached, NoUnitLeft
 from shop.flash_sales.models import SaleItem, Ticket
 from shop.flash_sales.replies import Reply, Said, pause
 from shop.flash_sales.states import LIVE_TICKETS, Phase, SaleStatus, TicketStatus, phase_at
@@ -53,6 +53,8 @@ def _units(item: SaleItem, person: str, place: Place) -> Reply:
     try:
         nonce = f"db-{secrets.token_hex(12)}"
         ticket = write_ticket(item, person=person, nonce=nonce, place=place.seq)
+    except LimitReached:
+        return Reply(Said.LIMIT_REACHED)
     except NoUnitLeft:
         return pause(ALL_HELD, place)
     except GrantUsed:

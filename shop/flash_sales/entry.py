@@ -15,7 +15,7 @@ from django.db import InterfaceError, OperationalError
 from orders.errors import Busy
 from shop.flash_sales import local_answers
 from shop.flash_sales.database_line import answer_without_gate
-from shop.flash_sales.errors import GrantUsed, NoUnitLeft
+from shop.flash_sales.errors import GrantUsed, LimitReached, NoUnitLeft
 from shop.flash_sales.gate import Answer, Gate, GateAway, Word
 from shop.flash_sales.models import FlashSale, SaleItem, Ticket
 from shop.flash_sales.replies import Reply, Said, pause, refused, reply_to
@@ -79,6 +79,8 @@ def _answer(
                 break
         else:
             return _next_in_line(answer)
+    except LimitReached:
+        return Reply(Said.LIMIT_REACHED)
     except GateAway:
         local_answers.remember_away(item.pk)
         return _without_gate(sale, item, person, place)
@@ -108,7 +110,10 @@ def _without_gate(sale: FlashSale, item: SaleItem, person: str, place: Place) ->
 
 
 def _written(item: SaleItem, person: str, grant: Answer) -> bool:
-    """The grant is a ticket; False when it became none, and the person must ask again."""
+    """The grant is a ticket; False when it became none, and the person must ask again.
+
+    Raises LimitReached when the database knows of more units of this person than the gate did.
+    """
     gate = _gate(item)
     try:
         write_ticket(item, person=person, nonce=grant.nonce, place=grant.place)
@@ -121,6 +126,9 @@ def _written(item: SaleItem, person: str, grant: Answer) -> bool:
         gate.end_ticket(person, grant.nonce, sold=False)
         _adopt_live(gate, item, person)
         return False
+    except LimitReached:
+        gate.end_ticket(person, grant.nonce, sold=False)
+        raise
     if not gate.written(person, grant.nonce):
         # The gate was built again between its grant and our row.
         gate.adopt(person, grant.nonce, grant.place)

@@ -29,9 +29,3 @@ def is_away(item_id: int) -> bool:
 
 def remember_away(item_id: int) -> None:
     _away_until[item_id] = time.monotonic() + AWAY_SECONDS
-
-
-def forget(item_id: int) -> None:
-    """Units came back, or the gate did, in this process."""
-    _sold_out_until.pop(item_id, None)
-    _away_until.pop(item_id, None)

@@ -104,6 +104,6 @@ def test_the_staff_is_told_to_try_again(verb: str, filled: dict[str, str]) -> No
 
 
 def _form(client: Client, address: str) -> dict[str, str]:
-    page = html.document_fromstring(client.get(address).content.decode())
+    page: html.HtmlElement = html.fromstring(client.get(address).content.decode())
     form = page.get_element_by_id("desk-form")
     return {str(name): str(value) for name, value in form.form_values()}

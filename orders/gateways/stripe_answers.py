@@ -9,6 +9,7 @@ import stripe
 from orders.gateways.payment import (
     ActionRequired,
     Captured,
+    CaptureRequest,
     Declined,
     Found,
     Moved,
@@ -65,6 +66,16 @@ def most_telling(intents: list[stripe.PaymentIntent]) -> stripe.PaymentIntent | 
         intents,
         key=lambda one: _TELLING.index(one.status) if one.status in _TELLING else 1,
         default=None,
+    )
+
+
+def is_for(intent: stripe.PaymentIntent, request: CaptureRequest) -> bool:
+    """Whether this is the money that ``request`` asks for, under the same key."""
+    ours = intent.metadata.to_dict()
+    return (
+        ours.get("idempotency_key") == request.idempotency_key
+        and intent.amount == request.amount_cents
+        and intent.currency.upper() == request.currency
     )
 
 

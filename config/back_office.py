@@ -1,11 +1,15 @@
 """How the admin looks: its menu and its colours."""
 
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse_lazy
 from django.utils.text import format_lazy
 
+_ATTENTION = "Needs attention"
+_SAME_LIST = ("Orders", _ATTENTION)
+_ORDERS = reverse_lazy("admin:orders_order_changelist")
 _ON_CALL = "Behind the counter"
 # (title, icon, address, who may see it)
 _MENU: dict[str, list[tuple[str, str, Any, str]]] = {
@@ -17,9 +21,9 @@ _MENU: dict[str, list[tuple[str, str, Any, str]]] = {
             "orders.view_order",
         ),
         (
-            "Needs attention",
+            _ATTENTION,
             "notification_important",
-            format_lazy("{}?attention=any", reverse_lazy("admin:orders_order_changelist")),
+            format_lazy("{}?attention=any", _ORDERS),
             "orders.view_order",
         ),
         (
@@ -195,4 +199,13 @@ def _entry(title: str, icon: str, link: Any, permission: str) -> dict[str, Any]:
     def may_see(request: HttpRequest) -> bool:
         return request.user.has_perm(permission)
 
-    return {"title": title, "icon": icon, "link": link, "permission": may_see}
+    entry = {"title": title, "icon": icon, "link": link, "permission": may_see}
+    if title in _SAME_LIST:
+        entry["active"] = partial(_is_the_list, attention=title == _ATTENTION)
+    return entry
+
+
+def _is_the_list(request: HttpRequest, *, attention: bool) -> bool:
+    """Two entries lead to one list; only its filter tells them apart."""
+    here = request.path.startswith(str(_ORDERS))
+    return here and ("attention" in request.GET) == attention

@@ -103,7 +103,7 @@ class Runner:
             report_multiple_bugs=False,
             print_blob=False,
         )
-        @given(among or programs())
+        @given(programs() if among is None else among)
         def every_program_keeps_the_promise(program: Program) -> None:
             self.play(program)
 

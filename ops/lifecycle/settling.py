@@ -3,6 +3,8 @@ but what the bank still has to tell."""
 
 from typing import TYPE_CHECKING
 
+from django.db.models import Q
+
 from ops.lifecycle import at_the_bank
 from ops.lifecycle.by_the_worker import age
 from ops.lifecycle.errors import Broken
@@ -10,7 +12,7 @@ from orders import task_names
 from orders.models import Order
 from orders.selectors import money
 from orders.services.refund import refund_overpayment
-from orders.states import OrderStatus
+from orders.states import OPEN_REFUNDS, UNSETTLED_PAYMENTS, FulfilmentStatus, OrderStatus
 
 if TYPE_CHECKING:
     from ops.lifecycle.world import World
@@ -54,6 +56,8 @@ def _quiet(world: "World") -> None:
     for _ in range(_ROUNDS):
         _work_off(world)
         world.messages.send_mails()
+        if _at_rest(world):
+            return
         age(world, "2 hours")
         for name in _SWEEPS:
             world.messages.sweep(name)
@@ -61,6 +65,17 @@ def _quiet(world: "World") -> None:
             return
     told = [f"{message.task} {message.kwargs}" for message in world.messages.waiting()]
     raise Broken(f"It does not come to rest: {told} after {_ROUNDS} rounds.")
+
+
+def _at_rest(world: "World") -> bool:
+    """Whether there is nothing that a sweep would have to move on."""
+    unfinished = (
+        Q(status__in=(OrderStatus.PLACED, OrderStatus.PAYMENT_FAILED))
+        | Q(status=OrderStatus.PAID, fulfilment=FulfilmentStatus.UNFULFILLED)
+        | Q(payments__status__in=UNSETTLED_PAYMENTS)
+        | Q(refunds__status__in=OPEN_REFUNDS)
+    )
+    return not Order.objects.filter(unfinished, pk__in=world.orders).exists()
 
 
 def _work_off(world: "World") -> None:

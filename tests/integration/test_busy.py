@@ -98,12 +98,3 @@ def test_the_staff_is_told_to_try_again(verb: str, filled: dict[str, str]) -> No
     assert answer.status_code == 503
     assert "busy, try again" in answer.content.decode()
     assert standing(order) == ("paid", "packed", 0)
-<<<<<<< HEAD
-
-
-def _form(client: Client, address: str) -> dict[str, str]:
-    page: html.HtmlElement = html.fromstring(client.get(address).content.decode())
-    form = page.get_element_by_id("desk-form")
-    return {str(name): str(value) for name, value in form.form_values()}
-=======
->>>>>>> check

@@ -73,10 +73,8 @@ class StockResource(Resource):  # type: ignore[misc]  # import_export is untyped
         return _Result
 
     def get_user_visible_fields(self) -> list[Field]:
-        return [self.fields[name] for name in (*COLUMNS, "on_shelf_after")]
-
-    def get_diff_headers(self) -> list[str]:
-        return [field.column_name for field in self.get_user_visible_fields()]
+        """What a file has; the preview shows one column more."""
+        return [self.fields[name] for name in COLUMNS]
 
     def before_import(self, dataset: Any, **kwargs: Any) -> None:
         """Raises BadRow for a file that is none; the form has said so already."""

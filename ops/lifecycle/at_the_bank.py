@@ -73,12 +73,12 @@ def webhook(world: "World", which: int, _: int) -> Job:
     """The bank tells of one of its payments or refunds; as ever, that is only a hint to look."""
 
     def job() -> str:
-        told = [*world.bank.intents, *world.bank.refunded]
-        if not told:
-            return "nothing to tell"
-        request = told[which % len(told)].request
-        refund_id = getattr(request, "refund_id", None)
-        return tell(request.payment_id) if refund_id is None else tell_of_refund(refund_id)
+        payments = [one.request.payment_id for one in world.bank.intents]
+        refunds = [one.request.refund_id for one in world.bank.refunded]
+        told = which % max(1, len(payments) + len(refunds))
+        if told < len(payments):
+            return tell(payments[told])
+        return tell_of_refund(refunds[told - len(payments)]) if refunds else "nothing to tell"
 
     return job
 

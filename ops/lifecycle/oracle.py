@@ -39,9 +39,10 @@ _Kind = Notification.Kind
 
 def check(world: "World") -> None:
     """Raises Broken, naming everything that does not hold."""
-    orders = Order.objects.filter(pk__in=world.orders).prefetch_related(
-        *("lines__hold", "lines__movements", "payments", "refunds__lines", "timeline"),
-        *("shipments__lines", "returns__lines", "notifications"),
+    orders = (
+        Order.objects.filter(pk__in=world.orders)
+        .prefetch_related("lines__hold", "lines__movements", "payments", "refunds__lines")
+        .prefetch_related("timeline", "notifications", "shipments__lines", "returns__lines")
     )
     broken = [
         f"order {order.pk} ({order.status}, {order.fulfilment}): {text}"
@@ -177,6 +178,10 @@ def _told(order: Order) -> Iterator[str]:
     expected = {
         "cancelled": order.status == OrderStatus.CANCELLED,
         "packed": order.fulfilment in DEDUCTED,
+        "paid": sum(p.status == PaymentStatus.CAPTURED for p in order.payments.all())
+        - events["overpaid"]
+        - events["late_money_kept"]
+        - events["late_money_refunded"],
         "shipped": len(shipments),
         "delivered": sum(one.status == ShipmentStatus.DELIVERED for one in shipments),
         "return_announced": len(order.returns.all()),

@@ -12,6 +12,7 @@ from ops.lifecycle.errors import Broken
 from ops.lifecycle.leases import PaperLeases
 from ops.lifecycle.messages import Messages
 from ops.lifecycle.program import Program, Step
+from ops.lifecycle.roads import ROADS
 from ops.lifecycle.stage import Stage
 from orders.errors import OrderError
 from orders.models import Order
@@ -20,7 +21,6 @@ from orders.services.shelf import receive_stock
 
 PRICE_CENTS = 1_000
 _ADDRESS = Address("Ada Ahrens", "1 Quay Street", "", "28195", "Bremen", "DE")
-_ROAD = ("work", "work", "ship", "deliver", "announces_return")
 _numbers = count(1)
 
 
@@ -43,7 +43,9 @@ class World:
         for sku, quantity in zip(self.skus, self.program.quantities, strict=True):
             receive_stock(sku, quantity + self.program.spare, "for the check")
         self._alone("place", lambda: self.place(self.key("place", again=False)))
-        for name in _ROAD[: self.program.road]:
+        mood, names = ROADS[self.program.road]
+        self.bank.moods = [mood]
+        for name in names:
             self._alone(name, ACTIONS[name](self, 0, 2))
         self.bank.moods = list(self.program.moods)
         for step in self.program.steps:

@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from typing import Self
 
 import httpx
 from lxml import html
@@ -40,6 +41,9 @@ class CountingBrowser(Browser):
     def __init__(self, base: str, answers: Answers) -> None:
         super().__init__(base)
         self._answers = answers
+
+    def __enter__(self) -> Self:
+        return self
 
     def _request(self, method: str, url: str, fields: dict[str, str] | None = None) -> Page:
         try:

@@ -6,18 +6,14 @@ see, and a resend hidden in a library would hide how often we asked.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import requests
 import stripe
-from stripe.params import (
-    PaymentIntentCreateParams,
-    PaymentIntentListParams,
-    RefundCreateParams,
-    RefundListParams,
-)
+from stripe.params import PaymentIntentListParams
 
 from orders.gateways import stripe_answers as answers
+from orders.gateways import stripe_books
 from orders.gateways.payment import (
     ActionRequired,
     Attempted,
@@ -33,16 +29,17 @@ from orders.gateways.payment import (
     Voided,
 )
 from orders.gateways.stripe_errors import does_not_exist, refusal_of_refund, translated
+from orders.gateways.stripe_requests import intent_params, refund_params
 from tasks.errors import OutcomeUnknown, Transient
 
 # Else every request carries how long the one before took, and a file appears in the home folder.
 stripe.enable_telemetry = False
 
-_PAGE_SIZE = 100  # the most that the list takes
 _AUTHENTICATION = "authentication_required"
 _SETTLED = ("succeeded", "requires_payment_method", "canceled")
 # Our clock and the provider's may differ when its books are searched from a moment of ours on.
 _CLOCKS_DIFFER = timedelta(minutes=10)
+_KEYS_LIVE = timedelta(hours=24)
 
 
 class StripeGateway:
@@ -56,7 +53,7 @@ class StripeGateway:
         session = requests.Session()
         # A sandbox is a neighbour: a proxy or a .netrc meant for the outside is not for it.
         session.trust_env = not api_base
-        client = stripe.StripeClient(
+        self._client = client = stripe.StripeClient(
             api_key,
             base_addresses={"api": api_base.rstrip("/")} if api_base else {},
             http_client=stripe.RequestsClient(timeout=timeout_seconds, session=session),
@@ -70,10 +67,15 @@ class StripeGateway:
         with _moving():
             try:
                 intent = self._intents.create(
-                    _intent_params(request), {"idempotency_key": request.idempotency_key}
+                    intent_params(request), {"idempotency_key": request.idempotency_key}
                 )
             except stripe.CardError as error:
                 return answers.declined(error)
+            except stripe.IdempotencyError:
+                found = self._asked_differently(request)
+                if found is None:
+                    raise
+                intent = found
             if intent.status != "succeeded":
                 # The answer kept for a key is as old as the key. The shopper may have been at
                 # their bank since, and the money may have moved.
@@ -115,7 +117,7 @@ class StripeGateway:
         with _moving():
             try:
                 refund = self._refunds.create(
-                    _refund_params(request), {"idempotency_key": request.idempotency_key}
+                    refund_params(request), {"idempotency_key": request.idempotency_key}
                 )
             except (stripe.CardError, stripe.InvalidRequestError) as error:
                 if refused := refusal_of_refund(error):
@@ -134,25 +136,29 @@ class StripeGateway:
     def captures(self, *, since: datetime | None = None) -> Iterator[GatewayCapture]:
         """See ``PaymentGateway.captures``."""
         with _reading():
-            for intent in self._intents_since(since):
-                if intent.status == "succeeded":
-                    yield answers.capture_in_books(intent)
+            yield from stripe_books.captures(self._client, since)
 
     def refunds(self, *, since: datetime | None = None) -> Iterator[GatewayRefund]:
         """See ``PaymentGateway.refunds``."""
         with _reading():
-            params: RefundListParams = {"limit": _PAGE_SIZE}
-            if since is not None:
-                params["created"] = {"gte": int(since.timestamp())}
-            for refund in self._refunds.list(params).auto_paging_iter():
-                if answers.counts_as_refund(refund):
-                    yield answers.refund_in_books(refund)
+            yield from stripe_books.refunds(self._client, since)
+
+    def _asked_differently(self, request: CaptureRequest) -> stripe.PaymentIntent | None:
+        """What an earlier release, or a shop under another address, asked for under this key: the
+        same money for the same payment, and only the rest of the request has changed since."""
+        intent = self._find(request.payment_id, "", datetime.now(UTC) - _KEYS_LIVE)
+        if intent is None or not answers.is_for(intent, request):
+            return None
+        return intent
 
     def _retrieve(self, reference: str) -> stripe.PaymentIntent:
         return self._intents.retrieve(reference, {"expand": ["latest_charge"]})
 
     def _intents_since(self, since: datetime | None) -> Iterator[stripe.PaymentIntent]:
-        params: PaymentIntentListParams = {"limit": _PAGE_SIZE, "expand": ["data.latest_charge"]}
+        params: PaymentIntentListParams = {
+            "limit": stripe_books.PAGE_SIZE,
+            "expand": ["data.latest_charge"],
+        }
         if since is not None:
             params["created"] = {"gte": int(since.timestamp())}
         return self._intents.list(params).auto_paging_iter()
@@ -183,7 +189,7 @@ class StripeGateway:
             if reference:
                 return self._refunds.retrieve(reference)
             of_payment = self._refunds.list(
-                {"limit": _PAGE_SIZE, "payment_intent": payment_reference}
+                {"limit": stripe_books.PAGE_SIZE, "payment_intent": payment_reference}
             ).auto_paging_iter()
             ours = [one for one in of_payment if _refund_id(one) == refund_id]
         except stripe.InvalidRequestError as error:
@@ -232,38 +238,6 @@ def _reading() -> Iterator[None]:
     except stripe.StripeError as error:
         fact = translated(error)
         raise (Transient(str(fact)) if isinstance(fact, OutcomeUnknown) else fact) from error
-
-
-def _intent_params(request: CaptureRequest) -> PaymentIntentCreateParams:
-    return {
-        "amount": request.amount_cents,
-        "currency": request.currency.lower(),
-        "payment_method": request.payment_method,
-        "confirm": True,
-        # Cards only: their check is a page to go to and to come back from.
-        "allowed_payment_method_types": ["card"],
-        "return_url": request.return_url,
-        "description": request.description,
-        "metadata": {
-            "order_number": request.order_number,
-            "payment_id": str(request.payment_id),
-            "idempotency_key": request.idempotency_key,
-        },
-        "expand": ["latest_charge"],
-    }
-
-
-def _refund_params(request: RefundRequest) -> RefundCreateParams:
-    return {
-        "payment_intent": request.payment_reference,
-        "amount": request.amount_cents,
-        "metadata": {
-            "order_number": request.order_number,
-            "payment_id": str(request.payment_id),
-            "refund_id": str(request.refund_id),
-            "idempotency_key": request.idempotency_key,
-        },
-    }
 
 
 def _refund_id(refund: stripe.Refund) -> int | None:

@@ -208,7 +208,9 @@ def order_link(facts: MailFacts) -> Letter:
 
 
 def _pay_button(facts: MailFacts) -> Link:
-    if facts.status == OrderStatus.PAYMENT_FAILED and facts.can_pay:
+    if not facts.can_pay:
+        return see_order(facts)
+    if facts.status == OrderStatus.PAYMENT_FAILED:
         return Link(_("Try another card"), facts.order_url)
     bank_waits = facts.payment and facts.payment.status == PaymentStatus.ACTION_REQUIRED
     if facts.status == OrderStatus.PLACED and bank_waits:

@@ -32,7 +32,7 @@ def next_step(facts: MailFacts) -> Sequence[str]:
 
 def another_card(facts: MailFacts) -> Sequence[str]:
     if not facts.can_pay:
-        return [_("The time to pay has ended, so your things go back on sale.")]
+        return _too_late()
     return [
         _(
             "We keep your things for you until %(until)s. Until then you can pay with another card "
@@ -43,6 +43,8 @@ def another_card(facts: MailFacts) -> Sequence[str]:
 
 
 def to_the_bank(facts: MailFacts) -> Sequence[str]:
+    if not facts.can_pay:
+        return _too_late()
     return [
         _(
             "Please continue to your bank from your order's page until %(until)s. After that we "
@@ -83,3 +85,7 @@ def ended_since(facts: MailFacts) -> Sequence[str]:
     if facts.status != OrderStatus.CANCELLED:
         return []
     return [_("Your order was cancelled since."), *money_back(facts)]
+
+
+def _too_late() -> Sequence[str]:
+    return [_("The time to pay has ended, so your things go back on sale.")]

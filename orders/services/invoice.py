@@ -24,7 +24,7 @@ def may_invoice(order: Order) -> bool:
     return order.status == OrderStatus.PAID and order.fulfilment in DEDUCTED
 
 
-def issue_invoice(order_id: int) -> Invoice:
+def issue_invoice(order_id: int, *, actor: str = WORKER) -> Invoice:
     """The order's invoice, drawn now unless it was.
 
     Called with the confirmation mail, and by whoever asks for the paper first. Raises
@@ -49,7 +49,7 @@ def issue_invoice(order_id: int) -> Invoice:
             # The transaction may have begun before the one that drew the number before this.
             issued_at=Func(function="clock_timestamp", output_field=DateTimeField()),
         )
-        record_event(order_id, "invoiced", f"Invoice {drawn.number} drawn.", actor=WORKER)
+        record_event(order_id, "invoiced", f"Invoice {drawn.number} drawn.", actor=actor)
     drawn.refresh_from_db()
     log.info("invoice_drawn", order=order.subject, number=drawn.number)
     return drawn

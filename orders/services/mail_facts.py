@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from orders import selectors
 from orders.carriers import CARRIERS, tracking_url
-from orders.errors import NotInvoiceable
+from orders.errors import Busy, NotInvoiceable
 from orders.letters.facts import (
     MailFacts,
     ParcelFacts,
@@ -30,19 +30,18 @@ from orders.models import (
 from orders.services.invoice import issue_invoice
 from orders.services.shop_address import shop_address
 from orders.states import UNSETTLED_PAYMENTS, OrderStatus, PaymentStatus, RefundStatus
+from tasks.errors import Transient
 
 
 def mail_facts(notification: Notification) -> MailFacts:
     """Everything the letter may say. For a confirmation the invoice is drawn, unless it was.
 
-    Raises Notification.DoesNotExist when it repeats a mail that is gone, Busy, and DoesNotExist of
-    whatever else its cause names in vain.
+    Raises Transient when the invoice's number cannot be had in time, and DoesNotExist of whatever
+    its cause names in vain.
     """
     cause = original(notification).cause
-    order = (
-        Order.objects.prefetch_related("lines", "payments", "refunds")
-        .filter(pk=notification.order_id)
-        .get()
+    order = Order.objects.prefetch_related("lines", "payments", "refunds").get(
+        pk=notification.order_id
     )
     noun, _colon, key = cause.partition(":")
     payments = list(order.payments.all())
@@ -159,4 +158,6 @@ def _invoice_url(order: Order, notification: Notification) -> str:
         issue_invoice(order.pk)
     except NotInvoiceable:
         return ""
+    except Busy as busy:
+        raise Transient(str(busy)) from busy
     return settings.SITE_URL + reverse("shop:order-invoice", args=[order.token])

@@ -77,7 +77,7 @@ def send_notification(notification_id: int, lease: HeldLease) -> None:
 
     A crash between sending and writing it down sends the mail again, with the same Message-ID, so
     that the reader's mail program sees one. Raises Transient, OutcomeUnknown or Permanent (the mail
-    server will not work with us) from the mailer, Busy, and LeaseLost.
+    server will not work with us) from the mailer, and LeaseLost.
     """
     notification = Notification.objects.select_related("order").get(pk=notification_id)
     if notification.status != Notification.Status.PENDING:
@@ -153,7 +153,7 @@ def _refuse(
                 actor=WORKER,
             )
             metrics.mail_refused(notification.kind)
-    log.warning("mail_refused", order=notification.order.subject, kind=notification.kind)
+            log.warning("mail_refused", order=notification.order.subject, kind=notification.kind)
 
 
 def _render(notification: Notification) -> Mail:

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 from orders import selectors
 from orders.errors import NotInvoiceable, OrderError
 from orders.services import papers
+from orders.services.timeline import SHOPPER
 from shop.views import errors
 
 _secret = cache_control(private=True, no_store=True)
@@ -22,7 +23,7 @@ def invoice(request: HttpRequest, token: str) -> HttpResponse:
     if order is None:
         return errors.order_not_found(request)
     try:
-        drawn = papers.issue_invoice(order.pk)
+        drawn = papers.issue_invoice(order.pk, actor=SHOPPER)
     except OrderError as error:
         return _not_now(request, token, error)
     page = papers.invoice_html(
@@ -40,7 +41,7 @@ def invoice_pdf(request: HttpRequest, token: str) -> HttpResponse:
     if order is None:
         return errors.order_not_found(request)
     try:
-        drawn = papers.issue_invoice(order.pk)
+        drawn = papers.issue_invoice(order.pk, actor=SHOPPER)
         content = papers.invoice_pdf(drawn)
     except OrderError as error:
         return _not_now(request, token, error)

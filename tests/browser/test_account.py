@@ -1,36 +1,19 @@
 """A person opens an account on a phone, buys, and finds every order in it, guest orders too."""
 
 import re
-from collections.abc import Iterator
 from email import message_from_bytes, policy
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from ops.stack.layout import Layout
-from tests.browser.test_buying import FLAGS, MAIL_MILLISECONDS, PHONE, go_to_checkout
+from tests.browser.person import MAIL_MILLISECONDS, PHONE, go_to_checkout, open_tab
 from tests.system.shop_floor import ShopFloor, until
 
 pytestmark = [pytest.mark.stack, pytest.mark.browser]
 
 PASSWORD = "low tide at nine"
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: Path) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=str(chromium), args=FLAGS)
-        yield started
-        started.close()
-
-
-def phone(browser: Browser, shop: ShopFloor) -> Page:
-    context = browser.new_context(
-        base_url=shop.url, viewport={"width": PHONE["width"], "height": PHONE["height"]}
-    )
-    return context.new_page()
 
 
 def pays(page: Page, **typed: str) -> str:
@@ -71,7 +54,7 @@ def test_a_person_opens_an_account_buys_and_finds_all_orders_in_it(
     browser: Browser, shop: ShopFloor
 ) -> None:
     email = f"ada-{uuid4().hex[:8]}@example.com"
-    page = phone(browser, shop)
+    page = open_tab(browser, shop, script=True, size=PHONE)
     at_home = {
         "name": "Ada Lovelace",
         "line1": "1 Quay Street",
@@ -86,7 +69,8 @@ def test_a_person_opens_an_account_buys_and_finds_all_orders_in_it(
     page.locator("#sign-up [name=email]").fill(email)
     page.get_by_role("button", name="Send me the link").click()
     expect(page.locator("h1")).to_have_text("Please look at your mail")
-    page.goto(link_mailed_to(shop, email))
+    link = link_mailed_to(shop, email)
+    assert overflow(page, link) == 0
     page.locator("#choose-password [name=password]").fill(PASSWORD)
     page.get_by_role("button", name="Save the password").click()
     expect(page.locator("main")).to_contain_text("your earlier order is in it")

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from django.conf import LazySettings
 from django.db import connections, transaction
 from django.test import Client
 from django.urls import reverse
 from lxml import html
-from pytest_django import Settings
 
 from orders.locks import lock_order
 from orders.models import Order, StockItem
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def _shop(settings: Settings, tmp_path: Path) -> None:
+def _shop(settings: LazySettings, tmp_path: Path) -> None:
     desk.plain_files(settings, tmp_path)
 
 
@@ -104,6 +104,6 @@ def test_the_staff_is_told_to_try_again(verb: str, filled: dict[str, str]) -> No
 
 
 def _form(client: Client, address: str) -> dict[str, str]:
-    page = html.fromstring(client.get(address).content.decode())
-    (form,) = [one for one in page.forms if one.xpath(".//input[@name='form_key']")]
+    page = html.document_fromstring(client.get(address).content.decode())
+    form = page.get_element_by_id("desk-form")
     return {str(name): str(value) for name, value in form.form_values()}

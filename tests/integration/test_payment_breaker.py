@@ -12,6 +12,7 @@ from django.conf import LazySettings
 from django.utils import timezone
 
 from orders.gateways.chosen import get_gateway
+from orders.gateways.payment import RefundRequest
 from orders.models import Order
 from orders.services.placement import place_order
 from orders.services.shelf import receive_stock
@@ -20,7 +21,7 @@ from orders.tasks import capture_payment
 from tasks.breaker import BreakerPolicy, Status
 from tasks.breaker_store import breaker_states
 from tasks.delivery import HEADER
-from tasks.errors import BreakerOpen
+from tasks.errors import BreakerOpen, OutcomeUnknown
 from tasks.models import BreakerState, DeadLetter, OutboxMessage
 from tests.contract.waiting import wait_until
 from tests.integration.receiving_worker import running_worker
@@ -98,6 +99,29 @@ def test_the_books_can_be_read_while_captures_are_refused(
 
     assert isinstance(captures(), Counter)
     assert [seen.name for seen in breaker_states()] == ["payment.capture"]
+
+
+def test_refunds_and_cancellations_have_breakers_of_their_own(
+    bank: SandboxServer, settings: LazySettings
+) -> None:
+    settings.PAYMENT_BREAKER_OPEN_SECONDS = 600
+    gateway = get_gateway()
+    request = RefundRequest("key", "pi_none", 100, "EUR", "TM-1", 1, 1)
+    bank.set_mode("down")
+    for _ in range(FAILURES):
+        with pytest.raises(OutcomeUnknown):
+            gateway.refund(request)
+        with pytest.raises(OutcomeUnknown):
+            gateway.void("pi_none", "key")
+    bank.set_mode("ok")
+
+    with pytest.raises(BreakerOpen, match=r"payment\.refund"):
+        gateway.refund(request)
+    with pytest.raises(BreakerOpen, match=r"payment\.void"):
+        gateway.void("pi_none", "key")
+    order = placed("OTHER-ROADS")
+    deliver(order)
+    assert captures()[order.number] == 1
 
 
 def test_orders_that_met_a_sick_bank_finish_when_it_is_well_again_charged_once_each(

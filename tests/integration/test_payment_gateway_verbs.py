@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
@@ -166,13 +167,28 @@ def test_the_bank_shows_what_it_asks_for_and_escapes_it(
     assert httpx.post(check.redirect_url, data={}, trust_env=False).status_code == 400
 
 
+@pytest.mark.parametrize("token", ["pm_card_visa", CHECKED])
+def test_a_shop_that_has_moved_meanwhile_is_told_what_its_key_has_led_to(
+    sandbox: SandboxServer, gateway: StripeGateway, token: str
+) -> None:
+    request = wish(token, payment_id=uuid.uuid4().int % 10**9)
+    first = gateway.capture(request)
+    moved_house = replace(request, return_url="http://127.0.0.1:2/orders/abc/")
+
+    assert gateway.capture(moved_house) == first
+    with pytest.raises(Permanent, match="other parameters"):
+        gateway.capture(replace(request, amount_cents=1))
+    with pytest.raises(Permanent, match="other parameters"):
+        gateway.capture(replace(request, payment_id=request.payment_id + 1))
+    intents = {one["payment_intent"] for one in sandbox.movements()}
+    assert (first.reference in intents) is isinstance(first, Captured)
+
+
 def test_a_check_that_has_no_page_is_closed_and_refused(
     sandbox: SandboxServer, gateway: StripeGateway
 ) -> None:
     request = wish(CHECKED)
-    nowhere = CaptureRequest(
-        **{name: getattr(request, name) for name in request.__slots__} | {"return_url": ""}
-    )
+    nowhere = replace(request, return_url="")
     answer = gateway.capture(nowhere)
     assert isinstance(answer, Declined)
     assert answer.code == "authentication_required"

@@ -8,7 +8,8 @@ from pytest_django import Settings
 from ops.sandbox.payment_methods import PAYMENT_METHODS
 from orders.checks import no_live_key
 from orders.errors import UnknownCard
-from orders.gateways.payment import Declined, decline_message
+from orders.gateways.declines import decline_message
+from orders.gateways.payment import Declined
 from orders.services.cards import _PUBLISHED, _SANDBOX, Card, test_cards, tokenize
 
 KNOWN = {one.number.replace(" ", "") for one in _PUBLISHED + _SANDBOX}

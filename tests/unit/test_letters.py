@@ -189,6 +189,21 @@ def test_a_late_mail_about_a_declined_card_offers_only_what_is_still_true(
     assert "This card was not charged." in text
 
 
+@pytest.mark.parametrize(("can_pay", "button"), [(True, "Continue to your bank"), (False, "See")])
+def test_the_way_to_the_bank_is_offered_while_it_leads_somewhere(
+    can_pay: bool, button: str
+) -> None:
+    waiting = PaymentFacts("Visa ·· 3155", 123_450, PaymentStatus.ACTION_REQUIRED)
+    facts = replace(UNPAID, status=OrderStatus.PLACED, payment=waiting, can_pay=can_pay)
+
+    for kind in ("action_required", "hold_expiring"):
+        mail = written(kind, facts)
+
+        assert button in mail.html
+        assert ("continue to your bank" in mail.text) == can_pay
+        assert ("The time to pay has ended" in mail.text) != can_pay
+
+
 def test_a_cancelled_order_says_what_becomes_of_the_money() -> None:
     cancelled = replace(UNPAID, status=OrderStatus.CANCELLED)
     paid = replace(cancelled, captured_cents=123_450, back_cents=123_450)

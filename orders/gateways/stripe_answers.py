@@ -4,8 +4,6 @@ The SDK raises AttributeError for a field that an answer leaves out, although it
 what the provider leaves out where it does not apply is read with ``getattr``.
 """
 
-from datetime import UTC, datetime
-
 import stripe
 
 from orders.gateways.payment import (
@@ -14,8 +12,6 @@ from orders.gateways.payment import (
     CaptureRequest,
     Declined,
     Found,
-    GatewayCapture,
-    GatewayRefund,
     Moved,
     Refunded,
     RefundPending,
@@ -26,7 +22,7 @@ from orders.gateways.payment import (
 # The one among several intents of a payment that tells its fate: money first, then what may still
 # move some.
 _TELLING = ("succeeded", "processing", "requires_action", "requires_payment_method", "canceled")
-_NO_REFUND = ("failed", "canceled")
+NO_REFUND = ("failed", "canceled")
 
 
 def attempted(intent: stripe.PaymentIntent) -> Found | None:
@@ -86,7 +82,7 @@ def is_for(intent: stripe.PaymentIntent, request: CaptureRequest) -> bool:
 def refunded(refund: stripe.Refund) -> Moved:
     if refund.status == "succeeded":
         return Refunded(refund.id, refund.amount)
-    if refund.status in _NO_REFUND:
+    if refund.status in NO_REFUND:
         code = getattr(refund, "failure_reason", None) or f"refund_{refund.status}"
         return RefundRefused(code, f"The refund {refund.id} is {refund.status}.", refund.id)
     return RefundPending(refund.id)
@@ -94,39 +90,7 @@ def refunded(refund: stripe.Refund) -> Moved:
 
 def counts_as_refund(refund: stripe.Refund) -> bool:
     """Whether it moved money, or will."""
-    return refund.status not in _NO_REFUND
-
-
-def capture_in_books(intent: stripe.PaymentIntent) -> GatewayCapture:
-    charge = intent.latest_charge
-    moved = charge.created if isinstance(charge, stripe.Charge) else intent.created
-    ours = intent.metadata.to_dict()
-    return GatewayCapture(
-        reference=intent.id,
-        order_number=str(ours.get("order_number", "")),
-        payment_id=number(ours.get("payment_id")),
-        idempotency_key=str(ours.get("idempotency_key", "")),
-        amount_cents=intent.amount_received,
-        currency=intent.currency.upper(),
-        captured_at=datetime.fromtimestamp(moved, UTC),
-    )
-
-
-def refund_in_books(refund: stripe.Refund) -> GatewayRefund:
-    ours = refund.metadata.to_dict() if refund.metadata else {}
-    intent = refund.payment_intent
-    return GatewayRefund(
-        reference=refund.id,
-        payment_reference=(intent.id if isinstance(intent, stripe.PaymentIntent) else intent) or "",
-        order_number=str(ours.get("order_number", "")),
-        payment_id=number(ours.get("payment_id")),
-        refund_id=number(ours.get("refund_id")),
-        idempotency_key=str(ours.get("idempotency_key", "")),
-        amount_cents=refund.amount,
-        currency=refund.currency.upper(),
-        status="succeeded" if refund.status == "succeeded" else "pending",
-        refunded_at=datetime.fromtimestamp(refund.created, UTC),
-    )
+    return refund.status not in NO_REFUND
 
 
 def number(text: object) -> int | None:

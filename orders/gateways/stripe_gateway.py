@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 
 import requests
 import stripe
-from stripe.params import PaymentIntentListParams, RefundListParams
+from stripe.params import PaymentIntentListParams
 
 from orders.gateways import stripe_answers as answers
+from orders.gateways import stripe_books
 from orders.gateways.payment import (
     ActionRequired,
     Attempted,
@@ -34,7 +35,6 @@ from tasks.errors import OutcomeUnknown, Transient
 # Else every request carries how long the one before took, and a file appears in the home folder.
 stripe.enable_telemetry = False
 
-_PAGE_SIZE = 100  # the most that the list takes
 _AUTHENTICATION = "authentication_required"
 _SETTLED = ("succeeded", "requires_payment_method", "canceled")
 # Our clock and the provider's may differ when its books are searched from a moment of ours on.
@@ -53,7 +53,7 @@ class StripeGateway:
         session = requests.Session()
         # A sandbox is a neighbour: a proxy or a .netrc meant for the outside is not for it.
         session.trust_env = not api_base
-        client = stripe.StripeClient(
+        self._client = client = stripe.StripeClient(
             api_key,
             base_addresses={"api": api_base.rstrip("/")} if api_base else {},
             http_client=stripe.RequestsClient(timeout=timeout_seconds, session=session),
@@ -136,19 +136,12 @@ class StripeGateway:
     def captures(self, *, since: datetime | None = None) -> Iterator[GatewayCapture]:
         """See ``PaymentGateway.captures``."""
         with _reading():
-            for intent in self._intents_since(since):
-                if intent.status == "succeeded":
-                    yield answers.capture_in_books(intent)
+            yield from stripe_books.captures(self._client, since)
 
     def refunds(self, *, since: datetime | None = None) -> Iterator[GatewayRefund]:
         """See ``PaymentGateway.refunds``."""
         with _reading():
-            params: RefundListParams = {"limit": _PAGE_SIZE}
-            if since is not None:
-                params["created"] = {"gte": int(since.timestamp())}
-            for refund in self._refunds.list(params).auto_paging_iter():
-                if answers.counts_as_refund(refund):
-                    yield answers.refund_in_books(refund)
+            yield from stripe_books.refunds(self._client, since)
 
     def _asked_differently(self, request: CaptureRequest) -> stripe.PaymentIntent | None:
         """What an earlier release, or a shop under another address, asked for under this key: the
@@ -162,7 +155,10 @@ class StripeGateway:
         return self._intents.retrieve(reference, {"expand": ["latest_charge"]})
 
     def _intents_since(self, since: datetime | None) -> Iterator[stripe.PaymentIntent]:
-        params: PaymentIntentListParams = {"limit": _PAGE_SIZE, "expand": ["data.latest_charge"]}
+        params: PaymentIntentListParams = {
+            "limit": stripe_books.PAGE_SIZE,
+            "expand": ["data.latest_charge"],
+        }
         if since is not None:
             params["created"] = {"gte": int(since.timestamp())}
         return self._intents.list(params).auto_paging_iter()
@@ -193,7 +189,7 @@ class StripeGateway:
             if reference:
                 return self._refunds.retrieve(reference)
             of_payment = self._refunds.list(
-                {"limit": _PAGE_SIZE, "payment_intent": payment_reference}
+                {"limit": stripe_books.PAGE_SIZE, "payment_intent": payment_reference}
             ).auto_paging_iter()
             ours = [one for one in of_payment if _refund_id(one) == refund_id]
         except stripe.InvalidRequestError as error:

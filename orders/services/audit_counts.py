@@ -38,18 +38,17 @@ class Tally:
         self.counts.update(captures_at_gateway=captures, refunds_at_gateway=refunds)
 
     def add_case(self, case: Case) -> None:
-        order = case.order
-        payments, refunds = order.payments.all(), order.refunds.all()
+        order, payments, refunds = case.order, case.payments, case.refunds
         self.checked.update(
             orders=1,
-            lines=len(order.lines.all()),
+            lines=len(case.lines),
             payments=len(payments),
             refunds=len(refunds),
-            captures=len(case.captures),
-            refunds_there=len(case.refunds),
-            returns=len(order.returns.all()),
-            mails=len(order.notifications.all()),
-            mails_due=sum(1 for _ in mails_due(order)),
+            captures=len(case.captures_there),
+            refunds_there=len(case.refunds_there),
+            returns=len(case.returns),
+            mails=len(case.mails),
+            mails_due=sum(1 for _ in mails_due(case)),
         )
         self.counts.update(("orders", order.status))
         self.counts.update(
@@ -58,12 +57,12 @@ class Tally:
             payments_unsettled=sum(p.status in UNSETTLED_PAYMENTS for p in payments),
             refunds_moved=sum(refund.status == RefundStatus.MOVED for refund in refunds),
             refunds_open=sum(refund.status in OPEN_REFUNDS for refund in refunds),
-            shipments=len(order.shipments.all()),
-            returns=len(order.returns.all()),
-            captures_at_gateway=len(case.captures),
-            refunds_at_gateway=len(case.refunds),
+            shipments=len(case.parcels),
+            returns=len(case.returns),
+            captures_at_gateway=len(case.captures_there),
+            refunds_at_gateway=len(case.refunds_there),
         )
-        for mail in order.notifications.all():
+        for mail in case.mails:
             self._add_mail(mail)
 
     def named_counts(self) -> dict[str, int]:

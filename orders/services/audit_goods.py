@@ -1,6 +1,6 @@
 """Rules about units: holds, deductions, parcels and returns of an order, and the shelf. Pure."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from orders.models import Order, OrderLine, StockHold, StockMovement
@@ -37,13 +37,16 @@ def shelf_differences(count: ShelfCount) -> Iterator[Difference]:
 
 def goods_differences(case: Case) -> Iterator[Difference]:
     """What is wrong with the units of one order."""
-    order = case.order
-    parcels = _units_in_parcels(order)
-    announced, returned = _units_in_returns(order)
-    refunded = _units_in_refunds(order)
-    for line in order.lines.all():
-        yield from _hold(order, line)
-        yield from _ledger(order, line)
+    held = {hold.line_id: hold for hold in case.holds}
+    moved = _units_moved(case)
+    parcels = Counter[int]()
+    for item in case.parcel_lines:
+        parcels[item.line_id] += item.quantity
+    announced, returned = _units_in_returns(case)
+    refunded = _units_in_refunds(case)
+    for line in case.lines:
+        yield from _hold(case.order, line, held.get(line.pk))
+        yield from _ledger(case.order, line, moved[line.pk])
         for name, counted, found in (
             ("shipped", line.shipped, parcels[line.pk]),
             ("returning", line.returning, announced[line.pk]),
@@ -51,30 +54,23 @@ def goods_differences(case: Case) -> Iterator[Difference]:
             ("refunded", line.refunded, refunded[line.pk]),
         ):
             if counted != found:
-                yield _about(
-                    "line_counts_differ",
-                    order,
-                    f"{line.sku}: {counted} {name}, its papers say {found}",
-                    line,
-                )
-    yield from _fulfilment(order)
+                detail = f"{line.sku}: {counted} {name}, its papers say {found}"
+                yield _about("line_counts_differ", case.order, detail, line)
+    yield from _fulfilment(case)
 
 
-def _hold(order: Order, line: OrderLine) -> Iterator[Difference]:
-    hold: StockHold | None = getattr(line, "hold", None)
+def _hold(order: Order, line: OrderLine, hold: StockHold | None) -> Iterator[Difference]:
     waits = order.status in _WAITING and order.fulfilment == FulfilmentStatus.UNFULFILLED
-    is_open = hold is not None and hold.status == HoldStatus.HELD
-    if hold is not None and is_open and not waits:
-        yield _about("hold_left_open", order, f"{hold.quantity} × {line.sku} still held", line)
-    if waits and not is_open and line.quantity > line.withdrawn:
-        yield _about("hold_missing", order, f"{line.quantity} × {line.sku} not held", line)
+    held = hold.quantity if hold is not None and hold.status == HoldStatus.HELD else 0
+    if held and not waits:
+        yield _about("hold_left_open", order, f"{held} × {line.sku} still held", line)
+    if waits and held < line.quantity - line.withdrawn:
+        detail = f"{held} of {line.quantity} × {line.sku} held"
+        yield _about("hold_missing", order, detail, line)
 
 
-def _ledger(order: Order, line: OrderLine) -> Iterator[Difference]:
-    moved: Counter[str] = Counter()
-    for movement in line.movements.all():
-        moved[movement.kind] += movement.quantity
-    deducted, back = -moved[_Kind.DEDUCTED], moved[_Kind.RETURNED]
+def _ledger(order: Order, line: OrderLine, moved: Counter[str]) -> Iterator[Difference]:
+    deducted, back, lost = -moved[_Kind.DEDUCTED], moved[_Kind.RETURNED], -moved[_Kind.DAMAGED]
     if order.fulfilment not in DEDUCTED:
         if deducted:
             detail = f"{deducted} × {line.sku} deducted, not packed"
@@ -84,52 +80,53 @@ def _ledger(order: Order, line: OrderLine) -> Iterator[Difference]:
         yield _about("not_deducted", order, f"{line.quantity} × {line.sku}", line)
         return
     out = line.quantity - line.withdrawn - line.returned
-    if deducted - back != out or -moved[_Kind.DAMAGED] > back:
+    if deducted - back != out or lost > back:
         detail = (
-            f"{line.sku}: {deducted} deducted, {back} back, {-moved[_Kind.DAMAGED]} of them written"
-            f" off; ordered {line.quantity}, withdrawn {line.withdrawn}, returned {line.returned}"
+            f"{line.sku}: {deducted} deducted, {back} back, {lost} of them written off; "
+            f"ordered {line.quantity}, withdrawn {line.withdrawn}, returned {line.returned}"
         )
         yield _about("units_differ", order, detail, line)
 
 
-def _fulfilment(order: Order) -> Iterator[Difference]:
+def _fulfilment(case: Case) -> Iterator[Difference]:
+    order = case.order
     if order.fulfilment not in DEDUCTED:
         return
-    under_way = sum(parcel.status == ShipmentStatus.SHIPPED for parcel in order.shipments.all())
-    units = [line.line_units for line in order.lines.all()]
-    wanted = fulfilment_after(units, undelivered_shipments=under_way)
+    wanted = fulfilment_after(
+        [line.line_units for line in case.lines],
+        undelivered_shipments=sum(p.status == ShipmentStatus.SHIPPED for p in case.parcels),
+    )
     if order.fulfilment != wanted:
         yield _about("fulfilment_differs", order, f"{order.fulfilment}, its parcels say {wanted}")
 
 
-def _units_in_parcels(order: Order) -> Counter[int]:
-    found: Counter[int] = Counter()
-    for parcel in order.shipments.all():
-        for item in parcel.lines.all():
-            found[item.line_id] += item.quantity
-    return found
+def _units_moved(case: Case) -> dict[int, Counter[str]]:
+    """By line, then by the kind of movement."""
+    moved: dict[int, Counter[str]] = defaultdict(Counter)
+    for movement in case.movements:
+        moved[movement.line_id or 0][movement.kind] += movement.quantity
+    return moved
 
 
-def _units_in_returns(order: Order) -> tuple[Counter[int], Counter[int]]:
+def _units_in_returns(case: Case) -> tuple[Counter[int], Counter[int]]:
     """(announced or back, back) per line."""
-    announced: Counter[int] = Counter()
-    back: Counter[int] = Counter()
-    for parcel in order.returns.all():
-        for item in parcel.lines.all():
-            if parcel.status == ReturnStatus.ANNOUNCED:
-                announced[item.line_id] += item.quantity
-            elif parcel.status == ReturnStatus.RECEIVED:
-                announced[item.line_id] += item.received
-                back[item.line_id] += item.received
+    status = {coming.pk: coming.status for coming in case.returns}
+    announced, back = Counter[int](), Counter[int]()
+    for item in case.return_lines:
+        if status[item.parent_id] == ReturnStatus.ANNOUNCED:
+            announced[item.line_id] += item.quantity
+        elif status[item.parent_id] == ReturnStatus.RECEIVED:
+            announced[item.line_id] += item.received
+            back[item.line_id] += item.received
     return announced, back
 
 
-def _units_in_refunds(order: Order) -> Counter[int]:
-    found: Counter[int] = Counter()
-    for refund in order.refunds.all():
-        if refund.status != RefundStatus.REFUSED:
-            for item in refund.lines.all():
-                found[item.line_id] += item.quantity
+def _units_in_refunds(case: Case) -> Counter[int]:
+    refused = {item.pk for item in case.refunds if item.status == RefundStatus.REFUSED}
+    found = Counter[int]()
+    for item in case.refund_lines:
+        if item.refund_id not in refused:
+            found[item.line_id] += item.quantity
     return found
 
 

@@ -20,8 +20,7 @@ from orders.states import (
 
 def money_differences(case: Case) -> Iterator[Difference]:
     """What is wrong with the money of one order."""
-    payments = list(case.order.payments.all())
-    refunds = list(case.order.refunds.all())
+    payments, refunds = case.payments, case.refunds
     yield from _order_against_payments(case, payments, refunds)
     yield from _provider_keeps_too_much(case, refunds)
     yield from _charges_there(case, payments)
@@ -74,7 +73,7 @@ def _order_against_payments(
 
 
 def _provider_keeps_too_much(case: Case, refunds: list[Refund]) -> Iterator[Difference]:
-    listed = {entry.reference for entry in case.refunds}
+    listed = {entry.reference for entry in case.refunds_there}
     # Money that is on its way back, or went back after the books were read.
     under_way = sum(
         refund.amount_cents
@@ -85,10 +84,10 @@ def _provider_keeps_too_much(case: Case, refunds: list[Refund]) -> Iterator[Diff
             or (refund.status == RefundStatus.MOVED and not _was_there(case, refund))
         )
     )
-    came = sum(capture.amount_cents for capture in case.captures)
-    back = sum(entry.amount_cents for entry in case.refunds)
+    came = sum(capture.amount_cents for capture in case.captures_there)
+    back = sum(entry.amount_cents for entry in case.refunds_there)
     if came - back - under_way > case.order.total_cents:
-        references = ", ".join(capture.reference for capture in case.captures)
+        references = ", ".join(capture.reference for capture in case.captures_there)
         detail = (
             f"costs {case.order.total_cents}; {came} charged ({references}), "
             f"{back + under_way} back or on the way"
@@ -100,9 +99,9 @@ def _charges_there(case: Case, payments: list[Payment]) -> Iterator[Difference]:
     ours = {payment.gateway_reference: payment for payment in payments}
     by_id = {payment.pk: payment for payment in payments}
     back = Counter[str]()
-    for entry in case.refunds:
+    for entry in case.refunds_there:
         back[entry.payment_reference] += entry.amount_cents
-    for capture in case.captures:
+    for capture in case.captures_there:
         payment = ours.get(capture.reference) or by_id.get(capture.payment_id or 0)
         if back[capture.reference] > capture.amount_cents:
             detail = f"{_charge(capture)}, {back[capture.reference]} went back"
@@ -123,7 +122,7 @@ def _charges_there(case: Case, payments: list[Payment]) -> Iterator[Difference]:
 
 
 def _charges_here(case: Case, payments: list[Payment]) -> Iterator[Difference]:
-    theirs = {capture.reference for capture in case.captures}
+    theirs = {capture.reference for capture in case.captures_there}
     for payment in payments:
         known = payment.gateway_reference in theirs
         if payment.status == PaymentStatus.CAPTURED and not known and _was_there(case, payment):
@@ -141,7 +140,7 @@ def _charges_here(case: Case, payments: list[Payment]) -> Iterator[Difference]:
 def _refunds_there(case: Case, refunds: list[Refund]) -> Iterator[Difference]:
     ours = {refund.gateway_reference: refund for refund in refunds}
     by_id = {refund.pk: refund for refund in refunds}
-    for entry in case.refunds:
+    for entry in case.refunds_there:
         refund = ours.get(entry.reference) or by_id.get(entry.refund_id or 0)
         if refund is None:
             yield _about(case, "refund_unknown", _back(entry))
@@ -159,7 +158,7 @@ def _refunds_there(case: Case, refunds: list[Refund]) -> Iterator[Difference]:
 
 
 def _refunds_here(case: Case, refunds: list[Refund]) -> Iterator[Difference]:
-    theirs = {entry.reference for entry in case.refunds}
+    theirs = {entry.reference for entry in case.refunds_there}
     for refund in refunds:
         moved = refund.status == RefundStatus.MOVED
         if moved and refund.gateway_reference not in theirs and _was_there(case, refund):

@@ -33,27 +33,28 @@ def progress_differences(case: Case) -> Iterator[Difference]:
     yield from _mails(case)
 
 
-def mails_due(order: Order) -> Iterator[_Owed]:
+def mails_due(case: Case) -> Iterator[_Owed]:
     """(kind, cause) of every mail that the order's shopper must have been owed by now."""
+    order = case.order
     if order.fulfilment in DEDUCTED:
         yield _Kind.ORDER_CONFIRMED, ""
     if order.status == OrderStatus.CANCELLED:
         yield _Kind.ORDER_CANCELLED, ""
     if order.status == OrderStatus.EXPIRED:
         yield _Kind.ORDER_EXPIRED, ""
-    payments = sorted(order.payments.all(), key=lambda payment: payment.pk)
     # An earlier decline may have come for an order that nobody was waiting to pay any more.
-    last = payments[-1] if payments and order.status == OrderStatus.PAYMENT_FAILED else None
+    failed = order.status == OrderStatus.PAYMENT_FAILED
+    last = case.payments[-1] if case.payments and failed else None
     if last is not None and last.status == PaymentStatus.DECLINED:
         yield _Kind.PAYMENT_DECLINED, f"payment:{last.pk}"
-    for parcel in order.shipments.all():
+    for parcel in case.parcels:
         yield _Kind.ORDER_SHIPPED, f"shipment:{parcel.pk}"
         if parcel.status == ShipmentStatus.DELIVERED:
             yield _Kind.ORDER_DELIVERED, f"shipment:{parcel.pk}"
-    for refund in order.refunds.all():
+    for refund in case.refunds:
         if refund.status == RefundStatus.MOVED:
             yield _Kind.REFUND_SENT, f"refund:{refund.pk}"
-    for coming in order.returns.all():
+    for coming in case.returns:
         yield _Kind.RETURN_ANNOUNCED, f"return:{coming.pk}"
         if coming.status == ReturnStatus.RECEIVED:
             yield _Kind.RETURN_RECEIVED, f"return:{coming.pk}"
@@ -62,7 +63,7 @@ def mails_due(order: Order) -> Iterator[_Owed]:
 def _stuck_order(case: Case) -> Iterator[Difference]:
     order = case.order
     since = order.changed_at
-    if _waits_for_shopper(order):
+    if _waits_for_shopper(case):
         # Until the hold has ended the next step is the shopper's, then it is ours.
         since = order.hold_expires_at
         if since > case.now:
@@ -74,10 +75,9 @@ def _stuck_order(case: Case) -> Iterator[Difference]:
         yield _about(case, "order_stuck", detail)
 
 
-def _waits_for_shopper(order: Order) -> bool:
-    at_bank = any(
-        payment.status == PaymentStatus.ACTION_REQUIRED for payment in order.payments.all()
-    )
+def _waits_for_shopper(case: Case) -> bool:
+    order = case.order
+    at_bank = any(payment.status == PaymentStatus.ACTION_REQUIRED for payment in case.payments)
     return order.status == OrderStatus.PAYMENT_FAILED or (
         order.status == OrderStatus.PLACED and at_bank
     )
@@ -92,7 +92,7 @@ def _stuck_payments(case: Case) -> Iterator[Difference]:
     order = case.order
     if order.status == OrderStatus.PLACED:
         return  # It is the order's next step.
-    for payment in order.payments.all():
+    for payment in case.payments:
         since = max(payment.created_at, order.changed_at)
         if payment.status in UNSETTLED_PAYMENTS and case.stands_still(
             since, payment.swept_at, order.subject
@@ -102,7 +102,7 @@ def _stuck_payments(case: Case) -> Iterator[Difference]:
 
 
 def _stuck_refunds(case: Case) -> Iterator[Difference]:
-    for refund in case.order.refunds.all():
+    for refund in case.refunds:
         if refund.status in OPEN_REFUNDS and case.stands_still(
             refund.created_at, refund.swept_at, case.order.subject
         ):
@@ -114,7 +114,7 @@ def _stuck_refunds(case: Case) -> Iterator[Difference]:
 def _stuck_returns(case: Case) -> Iterator[Difference]:
     days = timedelta(days=settings.RETURN_DAYS)
     grace = timedelta(seconds=settings.STUCK_AFTER_SECONDS)
-    for coming in case.order.returns.all():
+    for coming in case.returns:
         ended_at = coming.announced_at + days
         if coming.status == ReturnStatus.ANNOUNCED and ended_at + grace < case.now:
             detail = f"return {coming.pk} is awaited since {coming.announced_at:%Y-%m-%d}"
@@ -124,10 +124,12 @@ def _stuck_returns(case: Case) -> Iterator[Difference]:
 def _mails(case: Case) -> Iterator[Difference]:
     order = case.order
     written: set[tuple[str, str]] = set()
-    for mail in order.notifications.all():
+    for mail in case.mails:
         written.add((mail.kind, mail.cause))
         if mail.status == Notification.Status.REFUSED:
-            detail = f"{mail.get_kind_display()}: {mail.problem}"
+            # Mail servers like to repeat the address; a filed report names no shopper.
+            problem = mail.problem.replace(mail.recipient, "(its address)")
+            detail = f"{mail.get_kind_display()}: {problem}"
             yield _about(case, "mail_refused", detail, mail.pk)
         elif mail.status == Notification.Status.PENDING and case.stands_still(
             mail.created_at, mail.swept_at, f"notification:{mail.pk}"
@@ -136,7 +138,7 @@ def _mails(case: Case) -> Iterator[Difference]:
             yield _about(case, "mail_stuck", detail, mail.pk)
     if order.erased_at is not None:
         return  # Nobody is left to be told.
-    for kind, cause in mails_due(order):
+    for kind, cause in mails_due(case):
         if (kind, cause) not in written:
             detail = f"{kind.label}{f' for {cause}' if cause else ''} was never written"
             yield Difference(

@@ -1,17 +1,36 @@
 """What an audit looks at: all orders, those of a period, or a few; read in batches."""
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from django.conf import settings
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 
 from orders.gateways.payment import GatewayCapture, GatewayRefund
-from orders.models import Notification, Order, OrderLine, Refund, Return, Shipment
+from orders.models import (
+    Notification,
+    Order,
+    OrderLine,
+    Payment,
+    Refund,
+    RefundLine,
+    Return,
+    ReturnLine,
+    Shipment,
+    ShipmentLine,
+    StockHold,
+    StockMovement,
+)
 from orders.services.audit_books import Books, PlacedBooks
 from tasks.causes import HEALED_BY_SWEEPS
 from tasks.models import DeadLetter
+
+_OfOrder = OrderLine | Payment | Refund | Shipment | Return | Notification
+_OfLine = StockHold | StockMovement | RefundLine | ShipmentLine | ReturnLine
+Row = TypeVar("Row", bound=Model)
 
 BATCH = 1_000
 _CLOCKS_APART = timedelta(hours=1)
@@ -66,19 +85,31 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One order with all that belongs to it, at one moment. Its relations are prefetched.
+    """One order with all that belongs to it, at one moment.
 
-    ``dead``: subjects with an open dead letter that a person must look at. ``settled``: nothing
-    should be in flight any more.
+    ``captures_there`` and ``refunds_there`` are the provider's, as of ``read_at``. ``dead``:
+    subjects with an open dead letter that a person must look at. ``settled``: nothing should be in
+    flight any more.
     """
 
     order: Order
-    captures: list[GatewayCapture]
-    refunds: list[GatewayRefund]
+    lines: list[OrderLine]
+    holds: list[StockHold]
+    movements: list[StockMovement]
+    payments: list[Payment]
+    refunds: list[Refund]
+    refund_lines: list[RefundLine]
+    parcels: list[Shipment]
+    parcel_lines: list[ShipmentLine]
+    returns: list[Return]
+    return_lines: list[ReturnLine]
+    mails: list[Notification]
+    captures_there: list[GatewayCapture]
+    refunds_there: list[GatewayRefund]
     read_at: datetime
     now: datetime
-    settled: bool = False
-    dead: frozenset[str] = field(default_factory=frozenset)
+    settled: bool
+    dead: frozenset[str]
 
     def stands_still(self, since: datetime, swept_at: datetime | None, subject: str) -> bool:
         """Whether work that waits ``since`` then has been left alone for too long."""
@@ -97,43 +128,78 @@ def cases(
 ) -> Iterator[Case]:
     """Every order of the scope, oldest first, ``BATCH`` in memory at a time."""
     last = 0
-    while batch := list(_with_relations(scope.orders().filter(pk__gt=last))[:BATCH]):
+    orders = scope.orders().only(*_ORDER_FIELDS).order_by("pk")
+    while batch := list(orders.filter(pk__gt=last)[:BATCH]):
         last = batch[-1].pk
-        dead = _dead_subjects(batch)
+        papers = _Papers(batch)
         for order in batch:
             yield Case(
-                order,
-                placed.captures.get(order.pk, []),
-                placed.refunds.get(order.pk, []),
-                books.read_at,
-                now,
-                settled,
-                dead,
+                order=order,
+                lines=papers.lines[order.pk],
+                holds=papers.holds[order.pk],
+                movements=papers.movements[order.pk],
+                payments=papers.payments[order.pk],
+                refunds=papers.refunds[order.pk],
+                refund_lines=papers.refund_lines[order.pk],
+                parcels=papers.parcels[order.pk],
+                parcel_lines=papers.parcel_lines[order.pk],
+                returns=papers.returns[order.pk],
+                return_lines=papers.return_lines[order.pk],
+                mails=papers.mails[order.pk],
+                captures_there=placed.captures.get(order.pk, []),
+                refunds_there=placed.refunds.get(order.pk, []),
+                read_at=books.read_at,
+                now=now,
+                settled=settled,
+                dead=papers.dead,
             )
 
 
-def _with_relations(orders: QuerySet[Order]) -> QuerySet[Order]:
-    mails = Notification.objects.order_by("pk").defer("text", "html")
-    lines = OrderLine.objects.select_related("hold").prefetch_related("movements")
-    return (
-        orders.only(*_ORDER_FIELDS)
-        .order_by("pk")
-        .prefetch_related(
-            "payments",
-            Prefetch("lines", lines),
-            Prefetch("refunds", Refund.objects.prefetch_related("lines")),
-            Prefetch("shipments", Shipment.objects.prefetch_related("lines")),
-            Prefetch("returns", Return.objects.prefetch_related("lines")),
-            Prefetch("notifications", mails),
-        )
-    )
+class _Papers:
+    """What belongs to a batch of orders, by the order's id: one statement for each kind.
+
+    Django's prefetching would do the same and make a queryset for every order and relation, which
+    takes twice as long as everything else.
+    """
+
+    def __init__(self, orders: list[Order]) -> None:
+        ids = [order.pk for order in orders]
+        self.lines = _grouped(OrderLine.objects.filter(order__in=ids), _order_of)
+        self.payments = _grouped(Payment.objects.filter(order__in=ids), _order_of)
+        self.refunds = _grouped(Refund.objects.filter(order__in=ids), _order_of)
+        self.parcels = _grouped(Shipment.objects.filter(order__in=ids), _order_of)
+        self.returns = _grouped(Return.objects.filter(order__in=ids), _order_of)
+        mails = Notification.objects.filter(order__in=ids).defer("text", "html")
+        self.mails = _grouped(mails, _order_of)
+        owner = {line.pk: line.order_id for lines in self.lines.values() for line in lines}
+
+        def of_line(row: _OfLine) -> int:
+            return owner[row.line_id or 0]
+
+        self.holds = _grouped(StockHold.objects.filter(line__in=owner), of_line)
+        self.movements = _grouped(StockMovement.objects.filter(line__in=owner), of_line)
+        self.refund_lines = _grouped(RefundLine.objects.filter(line__in=owner), of_line)
+        self.parcel_lines = _grouped(ShipmentLine.objects.filter(line__in=owner), of_line)
+        self.return_lines = _grouped(ReturnLine.objects.filter(line__in=owner), of_line)
+        self.dead = self._dead_subjects(orders)
+
+    def _dead_subjects(self, orders: list[Order]) -> frozenset[str]:
+        letters = DeadLetter.objects.filter(
+            status=DeadLetter.Status.OPEN,
+            subject__in=[
+                *(order.subject for order in orders),
+                *(f"notification:{mail.pk}" for mails in self.mails.values() for mail in mails),
+            ],
+        ).exclude(cause__in=HEALED_BY_SWEEPS)
+        return frozenset(letters.values_list("subject", flat=True))
 
 
-def _dead_subjects(orders: list[Order]) -> frozenset[str]:
-    subjects = [
-        *(order.subject for order in orders),
-        *(f"notification:{mail.pk}" for order in orders for mail in order.notifications.all()),
-        *(f"refund:{refund.pk}" for order in orders for refund in order.refunds.all()),
-    ]
-    letters = DeadLetter.objects.filter(status=DeadLetter.Status.OPEN, subject__in=subjects)
-    return frozenset(letters.exclude(cause__in=HEALED_BY_SWEEPS).values_list("subject", flat=True))
+def _order_of(row: _OfOrder) -> int:
+    return row.order_id
+
+
+def _grouped(rows: QuerySet[Row], owner: Callable[[Row], int]) -> dict[int, list[Row]]:
+    found: dict[int, list[Row]] = defaultdict(list)
+    for row in rows.order_by("pk"):
+        found[owner(row)].append(row)
+    return found

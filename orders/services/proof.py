@@ -144,13 +144,10 @@ def _guard(scope: Scope, limits: Limits | None) -> Callable[[int], None]:
 
 
 def _row(case: Case, differences: list[Difference]) -> Row:
-    order = case.order
-    payments, refunds = order.payments.all(), order.refunds.all()
-    moved: Counter[str] = Counter()
-    for line in order.lines.all():
-        for movement in line.movements.all():
-            moved[movement.kind] += movement.quantity
-    sent = (mail.status == Notification.Status.SENT for mail in order.notifications.all())
+    order, payments, refunds = case.order, case.payments, case.refunds
+    moved = Counter[str]()
+    for movement in case.movements:
+        moved[movement.kind] += movement.quantity
     return Row(
         order=order.number,
         placed_at=order.placed_at.isoformat(timespec="seconds"),
@@ -159,15 +156,15 @@ def _row(case: Case, differences: list[Difference]) -> Row:
         currency=order.currency,
         total_cents=order.total_cents,
         captured_cents=sum(p.amount_cents for p in payments if p.status == PaymentStatus.CAPTURED),
-        captured_there_cents=sum(entry.amount_cents for entry in case.captures),
+        captured_there_cents=sum(entry.amount_cents for entry in case.captures_there),
         refunded_cents=sum(r.amount_cents for r in refunds if r.status == RefundStatus.MOVED),
         refunding_cents=sum(r.amount_cents for r in refunds if r.status in OPEN_REFUNDS),
-        refunded_there_cents=sum(entry.amount_cents for entry in case.refunds),
-        units_ordered=sum(line.quantity for line in order.lines.all()),
+        refunded_there_cents=sum(entry.amount_cents for entry in case.refunds_there),
+        units_ordered=sum(line.quantity for line in case.lines),
         units_deducted=-moved[StockMovement.Kind.DEDUCTED],
         units_back=moved[StockMovement.Kind.RETURNED],
-        mails_due=sum(1 for _ in mails_due(order)),
-        mails_sent=sum(sent),
+        mails_due=sum(1 for _ in mails_due(case)),
+        mails_sent=sum(mail.status == Notification.Status.SENT for mail in case.mails),
         differences=tuple(difference.code for difference in differences),
     )
 

@@ -41,15 +41,15 @@ def repairs(differences: Iterable[Difference]) -> list[Repair]:
     found = {
         (item.code, item.subject, item.target_id, item.mail_kind, item.mail_cause): item
         for item in differences
-        if item.code in _STEPS
+        if item.code in STEPS
     }
-    return [Repair(item, _STEPS[item.code][0]) for item in found.values()]
+    return [Repair(item, STEPS[item.code][0]) for item in found.values()]
 
 
 def mend(repair: Repair) -> str:
     """Do it, in a transaction of its own; what became of it, in words. Raises Busy."""
     with honest_about_locks(), transaction.atomic():
-        return _STEPS[repair.difference.code][1](repair.difference)
+        return STEPS[repair.difference.code][1](repair.difference)
 
 
 def _resume_order(difference: Difference) -> str:
@@ -123,7 +123,7 @@ def _recount_held(difference: Difference) -> str:
     return f"held was {item.held} and is {counted}"
 
 
-_STEPS: dict[str, tuple[str, Callable[[Difference], str]]] = {
+STEPS: dict[str, tuple[str, Callable[[Difference], str]]] = {
     "order_stuck": ("send its next step again", _resume_order),
     "payment_stuck": ("ask the provider about the payment", _ask_about_payment),
     "charge_not_written": ("read the provider's books and write the money down", _recheck_payment),

@@ -75,7 +75,7 @@ def test_a_buyer_of_a_busy_unit_is_told_to_try_again() -> None:
         page = alice.post("/checkout/", form)
 
     assert page.status == 503
-    assert "Nothing was ordered: try again" in page.words
+    assert "Nothing was changed: try again" in page.words
     assert not Order.objects.exists()
     assert StockItem.objects.get(sku="BUSY-MUG").held == 0
 

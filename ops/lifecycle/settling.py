@@ -24,8 +24,8 @@ _SWEEPS = (task_names.EXPIRE_HOLDS, task_names.RESUME_STUCK_ORDERS)
 def settle(world: "World") -> None:
     """Work off what waits and sweep, until a sweep finds nothing. Raises Broken when it never does.
 
-    Sweeps alone must bring everything to its end, so the bank tells of what it did only after them:
-    that may change what was closed, and no sweep is to find it.
+    Messages and sweeps alone must find out what was asked for here. Only after them the bank tells
+    what it did by itself: that may change what was closed, and no sweep is to find it.
     """
     bank = world.bank
     bank.moods.clear()
@@ -34,7 +34,10 @@ def settle(world: "World") -> None:
     if world.program.agrees:
         bank.shopper_answers(agrees=True)
     _quiet(world)
-    if at_the_bank.tell_news(world):
+    news = at_the_bank.tell_news(world)
+    if news and not bank.acted_alone:
+        raise Broken(f"{news} movements at the bank were asked for here and are not known.")
+    if news:
         _quiet(world)
     if _gave_back(world):
         _quiet(world)

@@ -20,7 +20,7 @@ WHERE = {
     "reservation_not_kept": ("packed", 1),
     "asked_at_not_set": ("placed", 1),
     "stock_given_back_twice": ("packed", 1),
-    "silence_is_no": ("placed", 1),
+    "silence_is_no": ("bank silent", 1),
     "silence_is_refusal": ("packed", 1),
     "keys_never_forgotten": ("bank silent", 1),
     "late_money_kept": ("bank silent", 1),

@@ -54,8 +54,10 @@ CAUSES: dict[str, dict[tuple[str, str], Cause]] = {
         ("payment_failed", "paid"): _ARRIVED_LATE,
         ("payment_failed", "expired"): Cause("sweep", _EXPIRE, "the hold ended unpaid"),
         ("payment_failed", "cancelled"): _cancelled("nobody wants to pay it any more"),
-        ("paid", "cancelled"): _cancelled(
-            "no parcel was shipped yet; everything captured is refunded"
+        ("paid", "cancelled"): Cause(
+            "shopper, or staff with a reason",
+            f"{_CANCEL}, refund.request_refund",
+            "no parcel was shipped yet; everything captured is refunded",
         ),
         ("expired", "paid"): Cause(
             "worker, woken by a webhook or a sweep",
@@ -73,7 +75,7 @@ CAUSES: dict[str, dict[tuple[str, str], Cause]] = {
         ("action_required", "captured"): Cause("worker", _CAPTURE, "the shopper said yes there"),
         ("action_required", "declined"): Cause("worker", _CAPTURE, "the shopper said no there"),
         ("action_required", "cancelled"): Cause(
-            "worker", _CAPTURE, "the order was closed or its hold ended; voided at the bank"
+            "worker", _CAPTURE, "given up, closed, or its hold has ended: voided at the bank"
         ),
         ("unknown", "action_required"): Cause("worker", _CAPTURE, "asked again: wants the shopper"),
         ("unknown", "captured"): Cause("worker", _CAPTURE, "asked again: the money had moved"),
@@ -133,7 +135,7 @@ CAUSES: dict[str, dict[tuple[str, str], Cause]] = {
         ("announced", "withdrawn"): Cause(
             "shopper or staff", "returns.withdraw_return", "it is not coming after all"
         ),
-        ("announced", "lapsed"): Cause("sweep", "sweeping.lapse_returns", "it never arrived"),
+        ("announced", "lapsed"): Cause("sweep", "returns.lapse_returns", "it never arrived"),
         ("lapsed", "received"): Cause("staff", "returns.receive_return", "it turned up after all"),
     },
 }

@@ -1,22 +1,31 @@
-"""``./dev docs``: draw docs/states.md from the tables in orders/states.py.
+"""``./dev docs``: draw docs/states.md from the tables in orders/states.py and of flash sales.
 
 The tables say what may happen; who makes it happen is told here. A transition without a cause, or a
 cause without a transition, is an error, so neither can be forgotten.
 """
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ops.stack.layout import CHECKOUT
-from orders.states import TABLES
+from orders import states as orders
+from shop.flash_sales import states as sales
 
+# Choices of another noun may not be mixed in a type: each table is read by itself.
+TABLES: dict[str, Mapping[Any, frozenset[Any]]] = {
+    **orders.TABLES,
+    "flash sale": sales.SALE_TRANSITIONS,
+    "ticket": sales.TICKET_TRANSITIONS,
+}
 PAGE = CHECKOUT / "docs" / "states.md"
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """``who`` does it, ``why``, and by which ``service`` (module.function in orders.services)."""
+    """``who`` does it, ``why``, and by which ``service``: module.function in orders.services, or
+    for the nouns of SALES in shop.flash_sales."""
 
     who: str
     service: str
@@ -140,6 +149,34 @@ CAUSES: dict[str, dict[tuple[str, str], Cause]] = {
     },
 }
 
+_OVER = Cause("staff, or the keeper at its end", "selling.end", "free units go back to stock")
+CAUSES |= {
+    "flash sale": {
+        ("draft", "announced"): Cause("staff", "selling.announce", "its page may be seen"),
+        ("draft", "ended"): Cause("staff", "selling.end", "it does not take place"),
+        ("announced", "paused"): Cause("staff", "selling.pause", "nobody is let through"),
+        ("announced", "ended"): _OVER,
+        ("paused", "announced"): Cause("staff", "selling.resume", "the line goes on"),
+        ("paused", "ended"): _OVER,
+    },
+    "ticket": {
+        ("held", "ordered"): Cause(
+            "shopper", "ordering.order_with_ticket", "the order was placed, in one transaction"
+        ),
+        ("held", "expired"): Cause(
+            "keeper", "expiring.expire_unused", "nobody ordered with it in time"
+        ),
+        ("held", "returned"): Cause(
+            "shopper", "giving_back.give_back", "did not want it after all"
+        ),
+        ("ordered", "sold"): Cause("keeper", "expiring.follow_orders", "its order was paid"),
+        ("ordered", "expired"): Cause(
+            "keeper", "expiring.follow_orders", "its order expired or was cancelled unpaid"
+        ),
+    },
+}
+SALES = ("flash sale", "ticket")
+
 _TITLES = {
     "order": "Order",
     "payment": "Payment: one attempt with one card",
@@ -148,11 +185,14 @@ _TITLES = {
     "refund": "Refund: money on its way back",
     "shipment": "Shipment: one parcel",
     "return": "Return: units on their way back",
+    "flash sale": "Flash sale (docs/flash-sales.md)",
+    "ticket": "Ticket: one unit of a flash sale, held for one person",
 }
 
 _TOP = """# States
 
-Drawn by `./dev docs` from the tables in `orders/states.py`; do not edit.
+Drawn by `./dev docs` from the tables in `orders/states.py` and `shop/flash_sales/states.py`; do not
+edit.
 `tests/architecture/test_states_document.py` fails when it is not current.
 
 An order has few states. Its money, its units and its parcels have states of their own. Each
@@ -181,10 +221,10 @@ def page() -> str:
 
 
 def services() -> set[str]:
-    """Every service that the page names."""
+    """Every service that the page names, with its package."""
     return {
-        service
-        for causes in CAUSES.values()
+        f"{'shop.flash_sales' if noun in SALES else 'orders.services'}.{service}"
+        for noun, causes in CAUSES.items()
         for cause in causes.values()
         for service in cause.service.split(", ")
     }

@@ -118,6 +118,7 @@ def _one_more_held(item: SaleItem) -> None:
 
 
 def _fewer_set_aside(item: SaleItem) -> None:
+    assert item.set_aside_id is not None
     SetAside.objects.filter(pk=item.set_aside_id).update(quantity=F("quantity") - 1)
 
 

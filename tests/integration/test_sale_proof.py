@@ -16,6 +16,7 @@ from django.utils import timezone
 from orders.models import Order, OrderLine, SetAside
 from orders.services.fulfilment import deduct_inventory
 from orders.services.payment import capture_payment
+from orders.services.placement import place_order
 from shop.flash_sales import proof
 from shop.flash_sales.expiring import follow_orders
 from shop.flash_sales.gate import Gate
@@ -26,7 +27,7 @@ from shop.flash_sales.reconciling import reconcile
 from shop.flash_sales.tickets import write_ticket
 from tests.integration.back_office_sales import open_sale
 from tests.integration.own_bank import OwnBank, own_bank
-from tests.integration.shopping import command, lease_on
+from tests.integration.shopping import command, lease_on, line
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -74,6 +75,11 @@ def paid(ticket: Ticket) -> Order:
         capture_payment(order.pk, order.payments.get().pk, lease)
         deduct_inventory(order.pk, lease)
     return order
+
+
+def unpaid() -> Order:
+    """An order of the sale's SKU that nobody has paid yet."""
+    return place_order(command(line("SALE-MUG")))
 
 
 def audit(item: SaleItem, *more: str) -> tuple[int, str]:
@@ -131,7 +137,7 @@ def _another_price(item: SaleItem) -> None:
 
 
 def _sold_without_money(item: SaleItem) -> None:
-    Order.objects.update(paid_at=None, status="expired")
+    item.tickets.filter(status="held").update(status="sold", order=unpaid())
 
 
 def _forgotten(item: SaleItem) -> None:

@@ -19,7 +19,7 @@ from shop.flash_sales.ordering import order_with_ticket
 from shop.flash_sales.rebuilding import build_gates, gate_of
 from shop.flash_sales.reconciling import difference
 from shop.flash_sales.states import SaleStatus, TicketStatus
-from tests.integration.sales import again, announced, checkout, counts, drafted, ticket_for
+from tests.integration.keeping import again, announced, checkout, counts, drafted, ticket_for
 from tests.integration.shopping import units
 
 pytestmark = pytest.mark.django_db(transaction=True)

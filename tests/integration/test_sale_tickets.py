@@ -17,7 +17,7 @@ from shop.flash_sales.errors import GrantUsed, LimitReached, NoUnitLeft, SaleErr
 from shop.flash_sales.models import SaleIdentity, SaleItem, Ticket
 from shop.flash_sales.ordering import order_with_ticket
 from shop.flash_sales.states import IdentityKind, TicketStatus
-from tests.integration.sales import again, announced, checkout, counts, ticket_for
+from tests.integration.keeping import again, announced, checkout, counts, ticket_for
 from tests.integration.shopping import units
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -13,6 +13,7 @@ urlpatterns = [
     path("readyz", health.ready, name="readyz"),
     path("metrics", metrics.page, name="metrics"),
     path("webhooks/payments/", receive_payment_webhook, name="payment-webhook"),
+    path("sale/", include("shop.flash_sales.urls")),
     path("", include("shop.urls")),
 ]
 

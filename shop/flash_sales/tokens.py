@@ -13,6 +13,8 @@ from django.core.signing import BadSignature, Signer
 
 _PERSON = "shop.flash_sales.person"
 _PLACE = "shop.flash_sales.place"
+# No character of a random name, so that no visitor is ever taken for an account.
+_ACCOUNT = "~"
 TOKEN_LIFE_SECONDS = 7 * 24 * 3_600
 
 
@@ -46,9 +48,10 @@ class Place:
 NO_PLACE = Place(0)
 
 
-def mint_person(sale_id: int) -> str:
-    """The token of somebody new, for this sale only."""
-    return Signer(salt=_PERSON).sign(f"{sale_id}.{secrets.token_urlsafe(16)}.{int(time.time())}")
+def mint_person(sale_id: int, account_id: int | None = None) -> str:
+    """The token of somebody new, or of who is signed in, for this sale only."""
+    name = f"{_ACCOUNT}{account_id}" if account_id else secrets.token_urlsafe(16)
+    return Signer(salt=_PERSON).sign(f"{sale_id}.{name}.{int(time.time())}")
 
 
 def read_person(token: str, sale_id: int) -> str:
@@ -62,6 +65,8 @@ def read_person(token: str, sale_id: int) -> str:
         raise TokenRefused(Why.REUSED, "This was made for another sale. Open the sale's page anew.")
     if time.time() - int(minted_at) > TOKEN_LIFE_SECONDS:
         raise TokenRefused(Why.OLD, "This page is too old. Open the sale's page anew.")
+    if name.startswith(_ACCOUNT):
+        return person_of_account(int(name.removeprefix(_ACCOUNT)))
     return f"visitor:{name}"
 
 

@@ -1,0 +1,116 @@
+"""Who asks, by what they send: a signed token, and the signed place that they were given.
+
+A form carries both as fields, and its token is the proof that the form is ours: another site cannot
+know it, so no cookie of the session is needed for that. A page that only reads takes the cookies.
+"""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from shop.accounts.signed_in import current_account
+from shop.flash_sales.models import SaleItem
+from shop.flash_sales.tokens import (
+    TOKEN_LIFE_SECONDS,
+    Place,
+    TokenRefused,
+    mint_person,
+    read_person,
+    read_place,
+    sign_place,
+)
+
+PERSON_COOKIE = "sale_person"
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """``token`` is the proof that this is ``person``."""
+
+    token: str
+    person: str
+    place: Place
+
+
+def place_cookie(item: SaleItem) -> str:
+    return f"sale_place_{item.pk}"
+
+
+def who_posts(request: HttpRequest, item: SaleItem) -> Visitor:
+    """Raises TokenRefused."""
+    place = request.POST.get("place", "") or request.COOKIES.get(place_cookie(item), "")
+    return _visitor(request.POST.get("entry", ""), place, item)
+
+
+def who_reads(request: HttpRequest, item: SaleItem) -> Visitor | None:
+    """None for somebody without a token. Raises TokenRefused."""
+    token = request.COOKIES.get(PERSON_COOKIE, "")
+    if not token:
+        return None
+    return _visitor(token, request.COOKIES.get(place_cookie(item), ""), item)
+
+
+def _visitor(token: str, place: str, item: SaleItem) -> Visitor:
+    person = read_person(token, item.sale_id)
+    return Visitor(token, person, read_place(place, item.sale_id, item.pk, person))
+
+
+def token_at_door(request: HttpRequest, item: SaleItem) -> tuple[str, bool]:
+    """The token of whoever comes to the door, and whether it is another than they had.
+
+    Whoever is signed in is the same person on every device, unless they have a place in line from
+    before: nobody loses it by signing in.
+    """
+    try:
+        known = who_reads(request, item)
+    except TokenRefused:
+        known = None
+    if known and known.place.seq:
+        return known.token, False
+    account = _account_id(request)
+    if known and (account is None or known.person.startswith("account:")):
+        return known.token, False
+    return mint_person(item.sale_id, account), True
+
+
+def _account_id(request: HttpRequest) -> int | None:
+    """A visitor without a session costs no query."""
+    if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        return None
+    account = current_account(request)
+    return account.pk if account else None
+
+
+def remember_person(response: HttpResponse, item: SaleItem, token: str) -> None:
+    _set(response, PERSON_COOKIE, token, item)
+
+
+def forget_place(response: HttpResponse, item: SaleItem) -> None:
+    """Another person's place is no place."""
+    response.delete_cookie(place_cookie(item), path=_path(item), samesite="Lax")
+
+
+def remember_place(response: HttpResponse, item: SaleItem, person: str, place: Place) -> str:
+    """The place, signed, also as a cookie; empty when there is none."""
+    if not place.seq:
+        return ""
+    signed = sign_place(item.sale_id, item.pk, person, place)
+    _set(response, place_cookie(item), signed, item)
+    return signed
+
+
+def _set(response: HttpResponse, name: str, value: str, item: SaleItem) -> None:
+    response.set_cookie(
+        name,
+        value,
+        max_age=TOKEN_LIFE_SECONDS,
+        path=_path(item),
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def _path(item: SaleItem) -> str:
+    return f"/sale/{item.sale.slug}/"

@@ -21,7 +21,7 @@ from shop.flash_sales.views.drawing import draw, find_item, json_answer, persona
 from shop.flash_sales.views.page import phase_of
 from shop.flash_sales.visitor import (
     Visitor,
-    forget_place,
+    forget_places,
     remember_person,
     remember_place,
     token_at_door,
@@ -49,7 +49,7 @@ def door(request: HttpRequest, slug: str, item_id: int) -> HttpResponse:
         response = HttpResponse(page.replace(_ENTRY_GOES_HERE.encode(), token.encode()))
     if is_new:
         remember_person(response, item, token)
-        forget_place(response, item)
+        forget_places(request, response, item)
     return personal(response)
 
 

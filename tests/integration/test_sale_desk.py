@@ -183,6 +183,16 @@ def test_a_deed_that_is_not_possible_now_is_refused_with_the_reason(manager: Cli
     assert "it cannot become paused" in text(pressed)
 
 
+def test_resuming_a_draft_does_not_announce_it(manager: Client) -> None:
+    sale = draft_sale().sale
+
+    pressed = manager.post(url("resume", sale.pk), {})
+
+    assert pressed.status_code == 409
+    assert "it cannot become announced" in text(pressed)
+    assert reread(sale).status == SaleStatus.DRAFT
+
+
 # -- the console -----------------------------------------------------------------
 
 

@@ -93,7 +93,9 @@ def _answer(
         response = _line_page(shown, item, visitor, reply) if here else _see(shown, item, "line")
     else:
         response = _answer_page(shown, item, reply)
-    remember_place(response, item, visitor.person, reply.place)
+    # Whoever reads has shown the cookie: the same place need not be signed again.
+    if not here or reply.place != visitor.place:
+        remember_place(response, item, visitor.person, reply.place)
     if not here:
         remember_person(response, item, visitor.token)
     return personal(response)

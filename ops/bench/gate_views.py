@@ -1,16 +1,14 @@
 """Plainer ways to answer a click, with the shop's middleware. None knows a person or a line."""
 
-import os
 from functools import cache
 from typing import Any
 
 import redis
-from django.conf import settings
 from django.db import connection, transaction
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from shop.flash_sales import gate
+from shop.flash_sales import wire
 
 UNITS_KEY = "bench:units"
 _TAKE = """
@@ -28,7 +26,7 @@ def ceiling(_: HttpRequest) -> JsonResponse:
 
 @csrf_exempt  # as above
 def one_script(_: HttpRequest) -> JsonResponse:
-    client = gate._client(os.getpid(), settings.GATE_URL)
+    client = wire.client()
     return _said(bool(_script()(keys=[UNITS_KEY], client=client)))
 
 

@@ -23,8 +23,8 @@ WORKER_QUEUES = {
 # They run only where EVENT_SINK_URL is set.
 EVENTS = ("relay-events", "consumer-sales")
 # These tell by a file that they do their work; the others answer over the network.
-HEARTBEATS = ("relay", *WORKER_QUEUES, "beat")
-APPLICATION = ("web", "relay", *WORKER_QUEUES, "beat", "flower", *EVENTS)
+HEARTBEATS = ("relay", *WORKER_QUEUES, "beat", "keeper")
+APPLICATION = ("web", "relay", *WORKER_QUEUES, "beat", "keeper", "flower", *EVENTS)
 ALL = (*SERVERS, *APPLICATION)
 PROGRAM_OF = {
     "postgres": "PostgreSQL",
@@ -135,6 +135,7 @@ def _application(
             *("beat", "--pidfile=", "--loglevel", "INFO"),
             *("--schedule", str(layout.data("beat-schedule"))),
         ],
+        "keeper": ["python", "manage.py", "keep_sales"],
         "flower": [*celery, "flower"],
     }
     return commands[name], heartbeat if name in HEARTBEATS else {}

@@ -4,18 +4,25 @@ A lost gate is built with places that begin far behind the last one known, so th
 one that somebody waiting still has. Who shows a signed place gets the same one again.
 """
 
-from django.db.models import F, QuerySet
+from collections import Counter
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import F, Max, Q, QuerySet
 from django.db.models.functions import Now
 
 from shop.flash_sales.gate import Gate, Grant
 from shop.flash_sales.models import FlashSale, SaleItem, Ticket
 from shop.flash_sales.states import LIVE_TICKETS, SaleStatus, TicketStatus
 
-ASLEEP_SECONDS = 20
-"""Who has not asked for so long keeps the place in line and is passed over."""
+ASLEEP_SECONDS = 3
+"""Who is so much later with asking again than the gate said is passed over."""
 
 # More than all the places that can be given between two looks of the keeper.
 _PLACES_APART = 1_000_000
+# Late visitors of an ended sale are answered by its gate for so long.
+_KEPT_AFTER_END = timedelta(days=1)
 _WORDS = {
     SaleStatus.ANNOUNCED: "open",
     SaleStatus.PAUSED: "paused",
@@ -28,7 +35,7 @@ def gate_of(item: SaleItem) -> Gate:
 
 
 def settings_of(item: SaleItem) -> dict[str, str]:
-    """The facts that staff can change while the sale runs, as the gate has them."""
+    """The facts that can change while the sale runs, as the gate has them."""
     sale = item.sale
     return {
         "status": _WORDS[SaleStatus(sale.status)],
@@ -40,58 +47,49 @@ def settings_of(item: SaleItem) -> dict[str, str]:
     }
 
 
-def build_gate(item: SaleItem) -> bool:
-    """Build the item's gate in place of whatever is there, from what the database says now; False
-    when somebody else is at it. Grants that are not written down yet keep their unit.
+def build_gates(sale: FlashSale) -> bool:
+    """Build the gates of all items from what the database says now, in place of whatever is there;
+    False when somebody else is at it. Who waits and grants that are not written down yet are kept.
 
-    Raises GateAway; the next look then builds it.
+    Raises GateAway; the next look then builds them: their generation is not the database's.
     """
-    gate = gate_of(item)
-    was_there = bool(gate.facts())
-    pending = [grant for grant in gate.grants() if not grant.written]
-    # Of two that build at once one counts this up; the other's look is then too old to be used.
-    seen = SaleItem.objects.filter(pk=item.pk, generation=item.generation)
+    # Of two that build at once one counts this up; the other has looked at a time that is over.
+    seen = FlashSale.objects.filter(pk=sale.pk, generation=sale.generation)
     if not seen.update(generation=F("generation") + 1):
         return False
-    fresh = SaleItem.objects.select_related("sale").get(pk=item.pk)
-    tickets = list(live_tickets(fresh))
-    nonces = set(
-        Ticket.objects.filter(nonce__in=[grant.nonce for grant in pending]).values_list(
-            "nonce", flat=True
-        )
-    )
-    in_flight = [grant for grant in pending if grant.nonce not in nonces]
-    gate.build(
-        {
-            **settings_of(fresh),
-            "free": max(0, fresh.units - fresh.sold - len(tickets) - len(in_flight)),
-            "held": len(tickets) + len(in_flight),
-            "sold": fresh.sold,
-            "asleep_ms": ASLEEP_SECONDS * 1_000,
-            "last_place": fresh.last_place + (0 if was_there else _PLACES_APART),
-            "generation": fresh.generation,
-        },
-        [*map(_grant_of, tickets), *in_flight],
-        _units_by_person(fresh.sale, in_flight),
-    )
+    for item in SaleItem.objects.select_related("sale").filter(sale_id=sale.pk):
+        _build(item)
     return True
+
+
+def _build(item: SaleItem) -> None:
+    gate = gate_of(item)
+    is_lost = not gate.facts()
+    tickets = list(live_tickets(item))
+    facts: dict[str, object] = {
+        **settings_of(item),
+        "free": item.units - item.sold - len(tickets),
+        "held": len(tickets),
+        "sold": item.sold,
+        "asleep_ms": ASLEEP_SECONDS * 1_000,
+        "last_place": item.last_place + (_PLACES_APART if is_lost else 0),
+        "generation": item.sale.generation,
+    }
+    gate.build(facts, map(_grant_of, tickets), _used_units(item.sale_id), _spent_places(item))
 
 
 def live_tickets(item: SaleItem) -> "QuerySet[Ticket]":
     return Ticket.objects.filter(item=item, status__in=LIVE_TICKETS)
 
 
-def running_items() -> "QuerySet[SaleItem]":
+def gated_items() -> "QuerySet[SaleItem]":
     """Items whose gate must be there: of announced and paused sales, and of ended ones while a
-    ticket is open."""
+    ticket is open, and for a day."""
+    ended = Q(sale__status=SaleStatus.ENDED)
+    recent = Q(sale__ended_at__gt=Now() - _KEPT_AFTER_END)
+    still_asked = ~ended | recent | Q(set_aside__closed_at=None, set_aside__isnull=False)
     shown = SaleItem.objects.select_related("sale").exclude(sale__status=SaleStatus.DRAFT)
-    return shown.filter(set_aside__closed_at=None, set_aside__isnull=False)
-
-
-def overdue_sales() -> "QuerySet[FlashSale]":
-    """Sales that are over by the clock and not ended yet."""
-    shown = (SaleStatus.ANNOUNCED, SaleStatus.PAUSED)
-    return FlashSale.objects.filter(status__in=shown, ends_at__lte=Now())
+    return shown.filter(still_asked)
 
 
 def _grant_of(ticket: Ticket) -> Grant:
@@ -99,14 +97,15 @@ def _grant_of(ticket: Ticket) -> Grant:
     return Grant(ticket.person, ticket.nonce, ticket.place, since_ms, written=True)
 
 
-def _units_by_person(sale: FlashSale, in_flight: list[Grant]) -> dict[str, int]:
-    """Units that count against the limit: of all items, live and sold. The key is shared by the
-    sale's gates, so that it must be complete."""
+def _used_units(sale_id: int) -> Counter[str]:
+    """Units of each person that count against the limit: of all items, held and sold."""
     counted = (*LIVE_TICKETS, TicketStatus.SOLD)
-    units: dict[str, int] = {}
-    rows = Ticket.objects.filter(item__sale=sale, status__in=counted)
-    for person in rows.values_list("person", flat=True):
-        units[person] = units.get(person, 0) + 1
-    for grant in in_flight:
-        units[grant.person] = units.get(grant.person, 0) + 1
-    return units
+    rows = Ticket.objects.filter(item__sale=sale_id, status__in=counted).order_by()
+    return Counter(rows.values_list("person", flat=True))
+
+
+def _spent_places(item: SaleItem) -> dict[str, int]:
+    rows: Iterable[Any] = (
+        Ticket.objects.filter(item=item).order_by().values_list("person").annotate(Max("place"))
+    )
+    return dict(rows)

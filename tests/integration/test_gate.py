@@ -263,6 +263,18 @@ def test_a_spent_place_stays_spent_when_the_gate_is_built_again() -> None:
         assert one.click("ada", place=4).place == 8
 
 
+def test_a_grant_that_nobody_came_for_goes_to_the_next_and_leaves_the_place() -> None:
+    with gate(free=1) as one:
+        grant = one.click("ada")
+        one.click("bob")
+
+        one.end_ticket("ada", grant.nonce, sold=False)
+
+        assert [held.person for held in one.grants()] == ["bob"]
+        back = one.poll("ada")
+        assert (back.word, back.place, back.before) == (Word.IN_LINE, grant.place, 0)
+
+
 def test_a_grant_that_the_database_refused_leaves_its_person_in_front() -> None:
     with gate(free=1) as one:
         grant = one.click("ada")

@@ -1,11 +1,16 @@
--- Change facts of the sale without touching its units. ARGV: salt, name, value, … 0: no gate.
+-- Change facts of the sale. ARGV: salt, name, value, … 0: no gate.
+-- 'units' moves what is free by the difference to the units known so far, so that twice is once;
 -- 'add_units' adds to what is free.
 if redis.call('EXISTS', state) == 0 then return 0 end
 for index = 2, #ARGV, 2 do
-  if ARGV[index] == 'add_units' then
-    redis.call('HINCRBY', state, 'free', ARGV[index + 1])
+  local name, value = ARGV[index], ARGV[index + 1]
+  if name == 'units' then
+    redis.call('HINCRBY', state, 'free', tonumber(value) - fact('units'))
+  end
+  if name == 'add_units' then
+    redis.call('HINCRBY', state, 'free', value)
   else
-    redis.call('HSET', state, ARGV[index], ARGV[index + 1])
+    redis.call('HSET', state, name, value)
   end
 end
 advance(now_ms(), ARGV[1])

@@ -1,8 +1,9 @@
 -- A ticket or grant ends. ARGV: person, nonce, became (free|sold|refused), salt. 0: it had ended
--- before. Refused: the database had no unit for the grant; its person waits again, in front.
+-- before. Refused: the database had no unit for the grant; its person waits again, in front. A grant
+-- that nobody came to write down leaves its person the place, as for all who do not ask any more.
 if redis.call('EXISTS', state) == 0 then return 0 end
 local person, became = ARGV[1], ARGV[3]
-local nonce, place = ticket_of(person)
+local nonce, place, _, written = ticket_of(person)
 if nonce ~= ARGV[2] then return 0 end
 redis.call('HDEL', tickets, person)
 redis.call('HINCRBY', state, 'held', -1)
@@ -14,6 +15,10 @@ if became == 'refused' then
   redis.call('ZADD', line, place, person)
   redis.call('ZADD', seen, now_ms() + 1000, person)
 else
+  if written == '0' then
+    redis.call('HDEL', spent, person)
+    redis.call('HSET', parked, person, place)
+  end
   advance(now_ms(), ARGV[4])
 end
 return 1

@@ -1,0 +1,157 @@
+"""The keeper of flash sales: everything that time does, twice a second, in one process.
+
+Two at once would do no harm, since each change is conditional: the advisory lock only saves the
+second one's work. A keeper that dies loses the lock with its connection, and the next one goes on.
+"""
+
+import threading
+import time
+from contextlib import suppress
+from datetime import timedelta
+
+import structlog
+from django.conf import settings
+from django.db import Error as DatabaseTrouble
+from django.db import close_old_connections, connection
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from orders.errors import OrderError
+from shop.flash_sales import log as sale_log
+from shop.flash_sales import selling
+from shop.flash_sales.errors import NotAllowed
+from shop.flash_sales.expiring import expire_declined, expire_unused, follow_orders
+from shop.flash_sales.gate import GateAway
+from shop.flash_sales.models import FlashSale, SaleItem
+from shop.flash_sales.rebuilding import build_gates, gated_items
+from shop.flash_sales.reconciling import reconcile
+from shop.flash_sales.sampling import take_sample
+from shop.flash_sales.states import SaleStatus
+from tasks.heartbeat import Heartbeat
+
+log = structlog.get_logger(__name__)
+
+TICK_SECONDS = 0.5
+SETTLE_SECONDS = 1.0
+"""After a gate was lost, what it had granted has so long to be written down, before it is built."""
+
+_LOCK_KEY = 7_305_804_402  # any number that nobody else locks
+_WAIT_SECONDS = 2.0
+
+
+class Keeper:
+    """``stop`` may be called from a signal handler."""
+
+    def __init__(self) -> None:
+        self._heartbeat = Heartbeat(settings.HEARTBEAT_FILE)
+        self._stop = threading.Event()
+        self._locked_on: object = None
+        self._lost_at: dict[int, float] = {}  # sale → when its gate was found lost, monotonic
+        self._away: set[int] = set()  # sales whose gate does not answer
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def run(self) -> None:
+        """Keep the sales until stopped; wait while another keeper does."""
+        while not self._stop.is_set():
+            self._heartbeat.touch()
+            pause = _WAIT_SECONDS
+            try:
+                if self._is_single():
+                    began = time.monotonic()
+                    self.keep_once()
+                    pause = max(0.05, TICK_SECONDS - (time.monotonic() - began))
+            except DatabaseTrouble as error:
+                log.warning("keeper_waits", error=f"{type(error).__name__}: {error}")
+                connection.close()
+                pause = TICK_SECONDS
+            self._stop.wait(pause)
+        close_old_connections()
+        connection.close()
+
+    def keep_once(self) -> None:
+        """One look at everything. Raises django.db.Error; the rest is for the next look."""
+        self._end_sales()
+        expire_declined()
+        expire_unused()
+        follow_orders()
+        self._tend_gates()
+        self._sample()
+
+    # -- sales -------------------------------------------------------------------
+
+    def _end_sales(self) -> None:
+        shown = FlashSale.objects.filter(status__in=selling.RUNNING, ends_at__lte=Now())
+        for sale in shown:
+            with suppress(NotAllowed, OrderError):  # ended by somebody else, or busy: the next look
+                selling.end(sale.pk, actor=sale_log.KEEPER)
+        unclosed = SaleItem.objects.filter(
+            sale__status=SaleStatus.ENDED, set_aside__isnull=False, set_aside__closed_at=None
+        )
+        for sale_id in unclosed.order_by().values_list("sale_id", flat=True).distinct():
+            with suppress(OrderError):
+                selling.give_back_free(sale_id, actor=sale_log.KEEPER)
+
+    # -- gates -------------------------------------------------------------------
+
+    def _tend_gates(self) -> None:
+        by_sale: dict[int, list[SaleItem]] = {}
+        for item in gated_items():
+            by_sale.setdefault(item.sale_id, []).append(item)
+        for sale_id, items in by_sale.items():
+            try:
+                self._tend(items[0].sale, items)
+            except GateAway as error:
+                if sale_id not in self._away:
+                    self._away.add(sale_id)
+                    log.warning("gate_away", sale_id=sale_id, error=str(error))
+                    text = "The gate does not answer; the sale waits for it."
+                    sale_log.record(sale_id, "gate_away", text, actor=sale_log.KEEPER)
+            else:
+                self._away.discard(sale_id)
+
+    def _tend(self, sale: FlashSale, items: list[SaleItem]) -> None:
+        # Every one is looked at, also after one that is lost.
+        if all([reconcile(item) for item in items]):
+            self._lost_at.pop(sale.pk, None)
+            return
+        now = time.monotonic()
+        if sale.generation and sale.pk not in self._lost_at:
+            self._lost_at[sale.pk] = now
+            log.warning("gate_lost", sale_id=sale.pk)
+            text = "The gate was lost. The sale pauses until it is built again."
+            sale_log.record(sale.pk, "gate_lost", text, actor=sale_log.KEEPER)
+        lost_at = self._lost_at.get(sale.pk, 0.0)
+        if now - lost_at >= SETTLE_SECONDS and build_gates(sale):
+            log.info("gate_built", sale_id=sale.pk, generation=sale.generation + 1)
+            text = f"The gate was built, for the {_nth(sale.generation + 1)} time."
+            sale_log.record(sale.pk, "gate_built", text, actor=sale_log.KEEPER)
+            self._lost_at.pop(sale.pk, None)
+
+    # -- plots -------------------------------------------------------------------
+
+    def _sample(self) -> None:
+        now = timezone.now()
+        soon = Q(status__in=selling.RUNNING, starts_at__lte=now + timedelta(minutes=1))
+        unpaid = Q(status=SaleStatus.ENDED, items__held__gt=0)
+        for sale in FlashSale.objects.filter(soon | unpaid).distinct():
+            take_sample(sale, now)
+
+    def _is_single(self) -> bool:
+        """Have the advisory lock on this very connection; it ends with it."""
+        connection.ensure_connection()
+        if self._locked_on is connection.connection:
+            return True
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK_KEY])
+            if not cursor.fetchone()[0]:
+                return False
+        self._locked_on = connection.connection
+        log.info("keeper_begins")
+        return True
+
+
+def _nth(number: int) -> str:
+    return {1: "first", 2: "second", 3: "third"}.get(number, f"{number}th")

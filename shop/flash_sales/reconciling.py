@@ -1,0 +1,81 @@
+"""Gate and database are brought together, ticket by ticket; the database has the last word.
+
+The gate is read first and the database after it. Whatever happens in between looks like a
+difference for once; each step names the ticket that it is about, so that a step that comes late
+changes nothing, or is undone by the next look.
+"""
+
+import time
+from dataclasses import dataclass
+
+from shop.flash_sales.gate import Gate, Grant
+from shop.flash_sales.models import SaleItem, Ticket
+from shop.flash_sales.rebuilding import gate_of, live_tickets, settings_of
+from shop.flash_sales.states import LIVE_TICKETS, TicketStatus
+from shop.flash_sales.tickets import refuse_late_row
+
+GRANT_SECONDS = 5
+"""A grant whose row is not there by then is given back: its process died, or nobody asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Units of which the gate says other than the database, and whether the gate is there."""
+
+    units: int
+    is_lost: bool
+
+
+def reconcile(item: SaleItem) -> bool:
+    """Tell the gate what it does not know of this item, and let it go on with its line; False when
+    it was lost or is of another generation and must be built. Raises GateAway."""
+    gate = gate_of(item)
+    facts = gate.facts()
+    if facts.get("generation") != str(item.sale.generation):
+        return False
+    grants = gate.grants()
+    changed = {name: to for name, to in settings_of(item).items() if facts.get(name) != to}
+    gate.change(**changed)
+    _settle_grants(item, gate, grants)
+    _adopt_unknown(item, gate, {grant.nonce for grant in grants})
+    last_place = int(facts.get("last_place", 0))
+    SaleItem.objects.filter(pk=item.pk, last_place__lt=last_place).update(last_place=last_place)
+    return True
+
+
+def difference(item: SaleItem) -> Difference:
+    """How far the gate is from the database now; grants that are being written count as free.
+    Raises GateAway."""
+    gate = gate_of(item)
+    facts = gate.facts()
+    if not facts:
+        return Difference(0, is_lost=True)
+    pending = sum(not grant.written for grant in gate.grants())
+    return Difference(abs(int(facts["free"]) + pending - item.free), is_lost=False)
+
+
+def _settle_grants(item: SaleItem, gate: Gate, grants: list[Grant]) -> None:
+    rows = Ticket.objects.filter(nonce__in=[grant.nonce for grant in grants]).order_by()
+    status_of = dict(rows.values_list("nonce", "status"))
+    for grant in grants:
+        status = status_of.get(grant.nonce)
+        if status is None:
+            _settle_unwritten(item, gate, grant)
+        elif status in LIVE_TICKETS:
+            if not grant.written:
+                gate.written(grant.person, grant.nonce)
+        else:
+            gate.end_ticket(grant.person, grant.nonce, sold=status == TicketStatus.SOLD)
+
+
+def _settle_unwritten(item: SaleItem, gate: Gate, grant: Grant) -> None:
+    if time.time() * 1_000 - grant.since_ms < GRANT_SECONDS * 1_000:
+        return
+    # Its process may only be slow: whoever takes the nonce first has the unit.
+    if refuse_late_row(item, person=grant.person, nonce=grant.nonce, place=grant.place):
+        gate.end_ticket(grant.person, grant.nonce, sold=False)
+
+
+def _adopt_unknown(item: SaleItem, gate: Gate, known: set[str]) -> None:
+    for ticket in live_tickets(item).exclude(nonce__in=known):
+        gate.adopt(ticket.person, ticket.nonce, ticket.place)

@@ -90,6 +90,18 @@ _MENU: dict[str, list[tuple[str, str, Any, str]]] = {
             "orders.view_stockmovement",
         ),
         (
+            "Flash sales",
+            "bolt",
+            reverse_lazy("admin:flash_sales_flashsale_changelist"),
+            "flash_sales.view_flashsale",
+        ),
+        (
+            "Tickets of sales",
+            "confirmation_number",
+            reverse_lazy("admin:flash_sales_ticket_changelist"),
+            "flash_sales.view_ticket",
+        ),
+        (
             "Order exports",
             "schedule_send",
             reverse_lazy("admin:orders_exportschedule_changelist"),

@@ -23,6 +23,7 @@ _CLERK = frozenset(
         *_VIEWS,
         *("orders.ship_order", "orders.receive_return", "orders.resend_mail", "orders.ask_bank"),
         *("orders.receive_stock", "shop.view_product", "shop.view_variant", "shop.view_category"),
+        *(f"flash_sales.view_{model}" for model in ("flashsale", "saleitem", "ticket")),
     }
 )
 _MANAGER = frozenset(
@@ -33,6 +34,7 @@ _MANAGER = frozenset(
         *("orders.view_webhookendpoint", "orders.view_webhookdelivery", "orders.view_webhookevent"),
         *("shop.add_product", "shop.change_product", "shop.add_variant", "shop.change_variant"),
         *("shop.delete_variant", "shop.add_category", "shop.change_category"),
+        *("flash_sales.add_flashsale", "flash_sales.change_flashsale"),
         *("shop.view_account", "shop.view_accountmail"),
         *("tasks.view_deadletter", "tasks.view_deadletteraction", "tasks.redrive_deadletter"),
     }

@@ -1,6 +1,7 @@
 """What ``manage.py audit`` prints: for people, and for programs."""
 
 import json
+from collections.abc import Sequence
 
 from orders.services.audit import AuditReport
 from orders.services.audit_faults import TOLD, Rule
@@ -9,7 +10,8 @@ from orders.services.proof import Proof
 _HOLDS, _BROKEN = "The promise holds.", "THE PROMISE IS BROKEN: see above."
 
 
-def as_json(report: AuditReport) -> str:
+def as_json(report: AuditReport, more: Sequence[Rule] = ()) -> str:
+    """``more``: rules of a part, checked beyond those of the orders."""
     rules = [
         {
             "kind": rule.kind,
@@ -17,18 +19,22 @@ def as_json(report: AuditReport) -> str:
             "checked": rule.checked,
             "breaches": list(rule.breaches),
         }
-        for rule in report.rules
+        for rule in (*more, *report.rules)
     ]
-    return json.dumps({"ok": report.ok, "rules": rules, "counts": report.counts})
+    return json.dumps({"ok": all_hold(report, more), "rules": rules, "counts": report.counts})
 
 
-def as_text(report: AuditReport) -> str:
+def as_text(report: AuditReport, more: Sequence[Rule] = ()) -> str:
     lines = []
-    for rule in report.rules:
+    for rule in (*more, *report.rules):
         lines.append(f"{_verdict(rule)}  {rule.title} ({rule.checked} checked)")
         lines += [f"          {breach}" for breach in rule.breaches]
     counts = ", ".join(f"{name} {value}" for name, value in report.counts.items())
-    return "\n".join([*lines, "", counts, "", _HOLDS if report.ok else _BROKEN, ""])
+    return "\n".join([*lines, "", counts, "", _HOLDS if all_hold(report, more) else _BROKEN, ""])
+
+
+def all_hold(report: AuditReport, more: Sequence[Rule]) -> bool:
+    return report.ok and not any(rule.breaches for rule in more if rule.kind != TOLD)
 
 
 def proof_as_text(proof: Proof) -> str:

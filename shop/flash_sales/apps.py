@@ -7,5 +7,6 @@ class FlashSalesConfig(AppConfig):
     verbose_name = "Flash sales"
 
     def ready(self) -> None:
-        # Registers its gauges, once the models are loaded.
+        # Each registers what it has, once the models are loaded.
         import shop.flash_sales.metrics  # noqa: F401, PLC0415
+        import shop.flash_sales.proof  # noqa: F401, PLC0415

@@ -114,7 +114,8 @@ class Keeper:
 
     def _tend(self, sale: FlashSale, items: list[SaleItem]) -> None:
         # Every one is looked at, also after one that is lost.
-        if all([reconcile(item) for item in items]):
+        whole = [reconcile(item) for item in items]
+        if all(whole):
             self._lost_at.pop(sale.pk, None)
             return
         now = time.monotonic()

@@ -25,6 +25,7 @@ from orders.services.refund import RequestRefund, request_refund
 from orders.services.returns import announce_return
 from orders.services.timeline import SHOPPER
 from tests.integration.any_row import any_row
+from tests.integration.back_office_sales import draft_sale
 from tests.integration.desk import order_page, pay_twice, plain_files, shipped, staff, text
 
 pytestmark = pytest.mark.django_db
@@ -43,6 +44,7 @@ READ_ONLY = {
     "orders_notification": "CMAS",
     "orders_salesday": "CMAS",
     "orders_stockmovement": "CMAS",
+    "flash_sales_ticket": "CMAS",
     "orders_staffmail": "MAS",
     "orders_webhookdelivery": "MAS",
     "shop_account": "MAS",
@@ -60,6 +62,8 @@ EDITED = {
     "auth_user": ("AS", "S", "S", "S"),
     # Of a stock item only the limit is edited, at which the staff are told that little is left.
     "orders_stockitem": ("CMAS", NOBODY, "MS", NOBODY),
+    # Only a draft is edited, and the sale of this test is one.
+    "flash_sales_flashsale": ("CMAS", "MS", "MS", NOBODY),
     "orders_exportschedule": ("MAS", "MS", "MS", "MS"),
     "orders_webhookendpoint": ("MAS", "MS", "MS", NOBODY),
     "shop_category": ("CMAS", "MS", "MS", "S"),
@@ -81,6 +85,11 @@ PAGES = {
     **{f"orders_stockitem_{verb}": ("MS", "MS") for verb in ("correct", "write_off")},
     "orders_stockitem_process_import": (NOBODY, "CMS"),
     "orders_proof": ("MAS", NOBODY),
+    **{f"flash_sales_flashsale_{verb}": ("CMAS", NOBODY) for verb in ("console", "live")},
+    **{
+        f"flash_sales_flashsale_{verb}": ("MS", "MS")
+        for verb in ("add-item", "add-units", "announce", "pause", "resume", "rate", "end")
+    },
     "tasks_deadletter_redrive_one": ("MS", "MS"),
     "tasks_deadletter_discard_one": ("S", "S"),
     "tasks_locks": ("AS", NOBODY),
@@ -145,6 +154,7 @@ def order() -> Order:
     pay_twice(order)
     announce_return(order.pk, form_key=uuid4(), lines=(), reason="", actor=SHOPPER)
     request_refund(RequestRefund(order.pk, "test", "A scratch.", "test", amount_cents=100))
+    draft_sale()
     return order
 
 

@@ -9,9 +9,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from orders.errors import OrderError
-from orders.management.audit_output import as_json, as_text, proof_as_text
+from orders.management.audit_output import all_hold, as_json, as_text, proof_as_text
 from orders.models import Order
 from orders.services.audit import AuditReport, audit
+from orders.services.audit_parts import PARTS, CannotProve
+from orders.services.audit_scope import Scope
 from orders.services.proof import Period, Proof, prove, prove_order
 from orders.services.proof_document import FORMATS
 from orders.services.proof_repair import Repair, mend, repairs
@@ -37,6 +39,10 @@ class Command(BaseCommand):
                 name, dest=dest, help=text, type=date.fromisoformat, metavar="YYYY-MM-DD"
             )
         parser.add_argument("--order", metavar="NUMBER", help="prove one order")
+        for part in PARTS.values():
+            parser.add_argument(
+                f"--{part.option}", metavar=part.metavar, dest=_dest(part.option), help=part.help
+            )
         for name in FORMATS:
             parser.add_argument(
                 f"--{name}",
@@ -67,7 +73,7 @@ class Command(BaseCommand):
             raise CommandError(
                 f"The provider's ledger cannot be read: {error}", returncode=2
             ) from error
-        except (NoProofKey, OSError) as error:
+        except (NoProofKey, CannotProve, OSError) as error:
             raise CommandError(str(error), returncode=2) from error
         if not holds:
             sys.exit(1)
@@ -78,6 +84,9 @@ class Command(BaseCommand):
             return True
         if options["verify"]:
             return self._verify(Path(options["verify"]), options["key"])
+        for option in PARTS:
+            if name := options[_dest(option)]:
+                return self._part(option, name, options)
         proof = _proof(options)
         if proof is None:
             report = self._whole_audit(options)
@@ -99,6 +108,22 @@ class Command(BaseCommand):
         shown = as_json(report) + "\n" if options["json"] else as_text(report)
         self._put(options["json"] or _STDOUT, shown.encode())
         return report
+
+    def _part(self, option: str, name: str, options: dict[str, Any]) -> bool:
+        others = [word for word in ("first", "last", "order", "csv", "html") if options[word]]
+        if others or options["repair"]:
+            raise CommandError(
+                f"--{option} goes with --json and --settled only. To mend its orders: --order.",
+                returncode=2,
+            )
+        found = PARTS[option].prove(name, options["settled"])
+        report = audit(Scope(order_ids=found.order_ids), settled=options["settled"])
+        if options["json"]:
+            shown = as_json(report, found.rules) + "\n"
+        else:
+            shown = as_text(report, found.rules)
+        self._put(options["json"] or _STDOUT, shown.encode())
+        return all_hold(report, found.rules)
 
     def _file(self, proof: Proof, options: dict[str, Any]) -> None:
         wanted = {name: options[name] for name in FORMATS if options[name]}
@@ -135,6 +160,10 @@ class Command(BaseCommand):
             )
         if do and found:
             self.stdout.write("Let the workers do it, then run the audit again.")
+
+
+def _dest(option: str) -> str:
+    return f"part_{option}"
 
 
 def _mended(repair: Repair) -> str:

@@ -159,7 +159,9 @@ class Person:
         if self.visit.orders:
             await self._follow(sorted(self.visit.orders)[0])
             return True
-        self.visit.told = " ".join(_texts(answers[-1], "//*[@role='alert' or @role='status']"))[:300]
+        self.visit.told = " ".join(_texts(answers[-1], "//*[@role='alert' or @role='status']"))[
+            :300
+        ]
         if answers[-1].status_code == 409 and _form(answers[-1], "checkout"):
             # Somebody of the same household has one: the next in line shall have this.
             await self._door.post(f"{self._path}give-back/", {"entry": self._entry})
@@ -227,4 +229,6 @@ def _form(page: httpx.Response, name: str) -> dict[str, str] | None:
 def _texts(page: httpx.Response, xpath: str) -> list[str]:
     if not page.text:
         return []
-    return [" ".join(node.text_content().split()) for node in html.fromstring(page.text).xpath(xpath)]
+    return [
+        " ".join(node.text_content().split()) for node in html.fromstring(page.text).xpath(xpath)
+    ]

@@ -1,6 +1,7 @@
 """The sale of a rehearsal in a running stack: made, watched and counted by ``manage.py``."""
 
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ sale = selling.create_sale(NewSale(
 item = selling.add_item(
     sale.pk, NewItem(wanted["sku"], "Shadow unit", 1_000, wanted["units"]), actor="rehearsal")
 selling.announce(sale.pk, actor="rehearsal")
-print(json.dumps({{"sale_id": sale.pk, "item_id": item.pk}}))
+print(json.dumps({{"sale_id": sale.pk, "item_id": item.pk, "starts": starts.timestamp()}}))
 """
 _COUNT = """
 import json
@@ -89,12 +90,13 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One sale with one item, in a stack."""
+    """One sale with one item, in a stack. ``starts``: seconds of the epoch."""
 
     stack: RunningStack
     slug: str
     sale_id: int
     item_id: int
+    starts: float
 
     @classmethod
     def set_up(cls, stack: RunningStack, wishes: Wishes, *, on_lost_gate: str = "pause") -> "Stage":
@@ -110,7 +112,10 @@ class Stage:
             "on_lost_gate": on_lost_gate,
         }
         made = json.loads(_python(stack, _MAKE.format(wanted=json.dumps(wanted))))
-        return cls(stack, name, made["sale_id"], made["item_id"])
+        return cls(stack, name, made["sale_id"], made["item_id"], made["starts"])
+
+    def starts_in_seconds(self) -> float:
+        return max(0.0, self.starts - time.time())
 
     @property
     def path(self) -> str:

@@ -24,6 +24,7 @@ def table(visits: Sequence[Visit], facts: Facts) -> str:
             f"  units {facts.units}: sold {facts.sold}, held {facts.held}, free {facts.free}",
             f"  tickets: {tickets or 'none'}",
             f"  gate built {facts.generation} times; gate minus database: {facts.drift}",
+            f"  longest time without a gate, by the keeper: {facts.pause_seconds:.1f} s",
             f"  polls {asked:,}; requests repeated for want of an answer {troubles:,}",
             f"  99 of 100 people waited at most {p99:.2f} s for any one answer",
             f"  longest pause that somebody was told of: {paused:.1f} s",

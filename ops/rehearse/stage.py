@@ -44,13 +44,20 @@ item = SaleItem.objects.select_related("sale").get(pk={item_id})
 drift = drift_of(item)
 tickets = list(Ticket.objects.filter(item=item).values_list("status", "person", "order__number"))
 sold = [(person, order) for status, person, order in tickets if status == "sold"]
+events = list(SaleEvent.objects.filter(sale=item.sale).order_by("pk").values_list("kind", "at"))
+pause, since = 0.0, None
+for kind, at in events:
+    if kind in ("gate_away", "gate_lost"):
+        since = since or at
+    elif kind == "gate_built" and since:
+        pause, since = max(pause, (at - since).total_seconds()), None
 print(json.dumps({{
     "units": item.units, "held": item.held, "sold": item.sold, "drift": drift.units,
     "tickets": dict(Counter(status for status, _, _ in tickets)),
     "most_per_person": max(Counter(person for person, _ in sold).values(), default=0),
     "orders": len({{order for _, order in sold}}),
     "limit": item.sale.limit_per_person, "generation": item.sale.generation,
-    "events": list(SaleEvent.objects.filter(sale=item.sale).values_list("kind", flat=True)),
+    "events": [kind for kind, _ in events], "pause_seconds": pause,
 }}))
 """
 _END = """
@@ -70,7 +77,8 @@ for plot in look_at(FlashSale.objects.get(pk={sale_id})).plots:
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the database says of the sale. ``drift``: gate minus database, None for no gate.
-    ``orders``: different orders of sold tickets. ``events``: kinds of the sale's timeline."""
+    ``orders``: different orders of sold tickets. ``events``: kinds of the sale's timeline.
+    ``pause_seconds``: the longest time between the loss of a gate and its rebuilding."""
 
     units: int
     held: int
@@ -82,6 +90,7 @@ class Facts:
     limit: int
     generation: int
     events: list[str]
+    pause_seconds: float
 
     @property
     def free(self) -> int:

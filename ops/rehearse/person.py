@@ -20,7 +20,6 @@ class Ending(StrEnum):
     DECLINED = "card declined"
     ABANDONED = "had a ticket and walked away"
     GAVE_BACK = "gave the unit back"
-    TOO_SLOW = "their time was over"
     SOLD_OUT = "sold out"
     LIMIT_REACHED = "limit reached"
     TOO_LATE = "too late"
@@ -31,18 +30,17 @@ class Ending(StrEnum):
 @dataclass(slots=True)
 class Visit:
     """What one person was told. ``pause_seconds``: the longest time for which they were told that
-    the sale is paused. ``clicked_at`` and ``ticket_at``: ``time.time()``; 0 for never."""
+    the sale is paused. ``overdue``: tickets whose time was over before this person had paid."""
 
     plan: Plan
     ending: Ending = Ending.NONE
     orders: set[str] = field(default_factory=set)
     told: str = ""
     polls: int = 0
+    overdue: int = 0
     troubles: int = 0
     pause_seconds: float = 0.0
     slowest_seconds: float = 0.0
-    clicked_at: float = 0.0
-    ticket_at: float = 0.0
     seconds: float = 0.0
 
 
@@ -91,7 +89,6 @@ class Person:
         await asyncio.sleep(starts_in_seconds + self._plan.after_seconds)
 
     async def _until_ticket_or_no(self) -> None:
-        self.visit.clicked_at = time.time()
         said = await self._click()
         while time.monotonic() < self._deadline:
             self._note_pause(said["said"])
@@ -100,7 +97,6 @@ class Person:
                 self.visit.ending = _FINAL[said["said"]]
                 return
             if said["said"] == "ticket":
-                self.visit.ticket_at = self.visit.ticket_at or time.time()
                 if await self._use_ticket(said["ticket"]):
                     return
                 said = await self._click()
@@ -142,8 +138,7 @@ class Person:
             return False
         form = _form(page, "checkout")
         if form is None:
-            self.visit.ending = Ending.TOO_SLOW
-            return True
+            return self._start_over()
         if self._plan.intent is Intent.GIVES_BACK:
             await self._door.post(f"{self._path}give-back/", _form(page, "give-back") or {})
             self.visit.ending = Ending.GAVE_BACK
@@ -166,13 +161,17 @@ class Person:
             # Somebody of the same household has one: the next in line shall have this.
             await self._door.post(f"{self._path}give-back/", {"entry": self._entry})
             self.visit.ending = Ending.LIMIT_REACHED
-        elif answers[-1].status_code == 409:
-            self.visit.ending = Ending.TOO_SLOW
-        elif answers[-1].status_code == 303:
+            return True
+        if answers[-1].status_code == 303:
             return False
-        else:
-            raise NoAnswer(f"the ticket answered {answers[-1].status_code}: {self.visit.told}")
-        return True
+        if _texts(answers[-1], "//*[@id='answer']"):
+            return self._start_over()
+        raise NoAnswer(f"the ticket answered {answers[-1].status_code}: {self.visit.told}")
+
+    def _start_over(self) -> bool:
+        """The time was over, and the unit went to the next in line: back to the door."""
+        self.visit.overdue += 1
+        return False
 
     async def _follow(self, order: str) -> None:
         while time.monotonic() < self._deadline:

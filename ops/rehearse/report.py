@@ -23,6 +23,7 @@ def table(visits: Sequence[Visit], facts: Facts) -> str:
             "",
             f"  units {facts.units}: sold {facts.sold}, held {facts.held}, free {facts.free}",
             f"  tickets: {tickets or 'none'}",
+            f"  tickets whose time was over at checkout: {sum(visit.overdue for visit in visits)}",
             f"  gate built {facts.generation} times; gate minus database: {facts.drift}",
             f"  longest time without a gate, by the keeper: {facts.pause_seconds:.1f} s",
             f"  polls {asked:,}; requests repeated for want of an answer {troubles:,}",

@@ -34,8 +34,7 @@ def faults(
 
 
 def _who_would_pay(visits: Sequence[Visit]) -> int:
-    honest = [v for v in visits if v.plan.intent is Intent.PAYS and v.ending is not Ending.TOO_SLOW]
-    return len(honest)
+    return sum(visit.plan.intent is Intent.PAYS for visit in visits)
 
 
 def _households(paid: Sequence[Visit]) -> Iterator[str]:

@@ -103,6 +103,7 @@ AUTHENTICATION_BACKENDS = [
 ]
 # How long a link in a mail about an account can be used.
 ACCOUNT_LINK_SECONDS = env.whole("ACCOUNT_LINK_SECONDS", 4 * 3_600, low=1, high=7 * 86_400)
+SALE_SAMPLES_KEPT_DAYS = env.whole("SALE_SAMPLES_KEPT_DAYS", 90, low=1, high=3_650)
 ACCOUNT_MAILS_KEPT_DAYS = env.whole("ACCOUNT_MAILS_KEPT_DAYS", 30, low=1, high=3_650)
 # How many proxies stand before this process and write X-Forwarded-For. 0: none is believed.
 PROXY_COUNT = env.whole("PROXY_COUNT", 0, low=0, high=10)
@@ -291,6 +292,7 @@ WEBHOOKS_KEPT_DAYS = env.whole("WEBHOOKS_KEPT_DAYS", 30, low=1, high=3_650)
 RETENTIONS = [
     ("orders.WebhookEvent", "handled_at", WEBHOOKS_KEPT_DAYS),
     ("shop.AccountMail", "settled_at", ACCOUNT_MAILS_KEPT_DAYS),
+    ("flash_sales.SaleSample", "at", SALE_SAMPLES_KEPT_DAYS),
 ]
 
 # -- the event stream (docs/events) -------------------------------------------

@@ -1,22 +1,31 @@
-"""``./dev docs``: draw docs/states.md from the tables in orders/states.py.
+"""``./dev docs``: draw docs/states.md from the tables in orders/states.py and of flash sales.
 
 The tables say what may happen; who makes it happen is told here. A transition without a cause, or a
 cause without a transition, is an error, so neither can be forgotten.
 """
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ops.stack.layout import CHECKOUT
-from orders.states import TABLES
+from orders import states as orders
+from shop.flash_sales import states as sales
 
+# Choices of another noun may not be mixed in a type: each table is read by itself.
+TABLES: dict[str, Mapping[Any, frozenset[Any]]] = {
+    **orders.TABLES,
+    "flash sale": sales.SALE_TRANSITIONS,
+    "ticket": sales.TICKET_TRANSITIONS,
+}
 PAGE = CHECKOUT / "docs" / "states.md"
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """``who`` does it, ``why``, and by which ``service`` (module.function in orders.services)."""
+    """``who`` does it, ``why``, and by which ``service``: module.function in orders.services, or
+    for the nouns of SALES in shop.flash_sales."""
 
     who: str
     service: str
@@ -54,8 +63,10 @@ CAUSES: dict[str, dict[tuple[str, str], Cause]] = {
         ("payment_failed", "paid"): _ARRIVED_LATE,
         ("payment_failed", "expired"): Cause("sweep", _EXPIRE, "the hold ended unpaid"),
         ("payment_failed", "cancelled"): _cancelled("nobody wants to pay it any more"),
-        ("paid", "cancelled"): _cancelled(
-            "no parcel was shipped yet; everything captured is refunded"
+        ("paid", "cancelled"): Cause(
+            "shopper, or staff with a reason",
+            f"{_CANCEL}, refund.request_refund",
+            "no parcel was shipped yet; everything captured is refunded",
         ),
         ("expired", "paid"): Cause(
             "worker, woken by a webhook or a sweep",
@@ -73,7 +84,7 @@ CAUSES: dict[str, dict[tuple[str, str], Cause]] = {
         ("action_required", "captured"): Cause("worker", _CAPTURE, "the shopper said yes there"),
         ("action_required", "declined"): Cause("worker", _CAPTURE, "the shopper said no there"),
         ("action_required", "cancelled"): Cause(
-            "worker", _CAPTURE, "the order was closed or its hold ended; voided at the bank"
+            "worker", _CAPTURE, "given up, closed, or its hold has ended: voided at the bank"
         ),
         ("unknown", "action_required"): Cause("worker", _CAPTURE, "asked again: wants the shopper"),
         ("unknown", "captured"): Cause("worker", _CAPTURE, "asked again: the money had moved"),
@@ -133,10 +144,38 @@ CAUSES: dict[str, dict[tuple[str, str], Cause]] = {
         ("announced", "withdrawn"): Cause(
             "shopper or staff", "returns.withdraw_return", "it is not coming after all"
         ),
-        ("announced", "lapsed"): Cause("sweep", "sweeping.lapse_returns", "it never arrived"),
+        ("announced", "lapsed"): Cause("sweep", "returns.lapse_returns", "it never arrived"),
         ("lapsed", "received"): Cause("staff", "returns.receive_return", "it turned up after all"),
     },
 }
+
+_OVER = Cause("staff, or the keeper at its end", "selling.end", "free units go back to stock")
+CAUSES |= {
+    "flash sale": {
+        ("draft", "announced"): Cause("staff", "selling.announce", "its page may be seen"),
+        ("draft", "ended"): Cause("staff", "selling.end", "it does not take place"),
+        ("announced", "paused"): Cause("staff", "selling.pause", "nobody is let through"),
+        ("announced", "ended"): _OVER,
+        ("paused", "announced"): Cause("staff", "selling.resume", "the line goes on"),
+        ("paused", "ended"): _OVER,
+    },
+    "ticket": {
+        ("held", "ordered"): Cause(
+            "shopper", "ordering.order_with_ticket", "the order was placed, in one transaction"
+        ),
+        ("held", "expired"): Cause(
+            "keeper", "expiring.expire_unused", "nobody ordered with it in time"
+        ),
+        ("held", "returned"): Cause(
+            "shopper", "giving_back.give_back", "did not want it after all"
+        ),
+        ("ordered", "sold"): Cause("keeper", "expiring.follow_orders", "its order was paid"),
+        ("ordered", "expired"): Cause(
+            "keeper", "expiring.follow_orders", "its order expired or was cancelled unpaid"
+        ),
+    },
+}
+SALES = ("flash sale", "ticket")
 
 _TITLES = {
     "order": "Order",
@@ -146,11 +185,14 @@ _TITLES = {
     "refund": "Refund: money on its way back",
     "shipment": "Shipment: one parcel",
     "return": "Return: units on their way back",
+    "flash sale": "Flash sale (docs/flash-sales.md)",
+    "ticket": "Ticket: one unit of a flash sale, held for one person",
 }
 
 _TOP = """# States
 
-Drawn by `./dev docs` from the tables in `orders/states.py`; do not edit.
+Drawn by `./dev docs` from the tables in `orders/states.py` and `shop/flash_sales/states.py`; do not
+edit.
 `tests/architecture/test_states_document.py` fails when it is not current.
 
 An order has few states. Its money, its units and its parcels have states of their own. Each
@@ -179,10 +221,10 @@ def page() -> str:
 
 
 def services() -> set[str]:
-    """Every service that the page names."""
+    """Every service that the page names, with its package."""
     return {
-        service
-        for causes in CAUSES.values()
+        f"{'shop.flash_sales' if noun in SALES else 'orders.services'}.{service}"
+        for noun, causes in CAUSES.items()
         for cause in causes.values()
         for service in cause.service.split(", ")
     }

@@ -24,6 +24,6 @@ def honest_about_locks() -> Iterator[None]:
     except OperationalError as error:
         if getattr(error.__cause__, "pgcode", None) in _CONTENTION:
             raise Busy(
-                "The shop is very busy right now. Nothing was ordered: try again."
+                "The shop is very busy right now. Nothing was changed: try again."
             ) from error
         raise

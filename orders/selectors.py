@@ -58,15 +58,14 @@ def order_by_token(token: str) -> Order | None:
 
 
 def money(order: Order) -> Money:
-    """Reads the order's payments, refunds and lines."""
+    """Reads the order's payments, its refunds and their lines."""
     payments = [p for p in order.payments.all() if p.status == PaymentStatus.CAPTURED]
     captured = sum(payment.amount_cents for payment in payments)
     reserved = sum(payment.refund_reserved_cents for payment in payments)
     refunded = sum(
         refund.amount_cents for refund in order.refunds.all() if refund.status == RefundStatus.MOVED
     )
-    returned_price = sum(line.refunded * line.unit_price_cents for line in order.lines.all())
-    owed = order.total_cents - returned_price if order.status == OrderStatus.PAID else 0
+    owed = order.total_cents - _given_up(order) if order.status == OrderStatus.PAID else 0
     unpaid = order.status in (OrderStatus.PLACED, OrderStatus.PAYMENT_FAILED)
     return Money(
         captured_cents=captured,
@@ -75,6 +74,14 @@ def money(order: Order) -> Money:
         due_cents=order.total_cents if unpaid else 0,
         overpaid_cents=max(0, captured - reserved - owed),
     )
+
+
+def _given_up(order: Order) -> int:
+    """Cents that the order costs less, because units of it were refunded. A free amount is not
+    among them: it may have been meant for money that came twice."""
+    refunds = [one for one in order.refunds.all() if one.status != RefundStatus.REFUSED]
+    causes = {one.cause.rpartition(":")[0] for one in refunds if one.lines.all()}
+    return sum(one.amount_cents for one in refunds if one.cause.rpartition(":")[0] in causes)
 
 
 def order_by_key(idempotency_key: UUID) -> Order | None:

@@ -3,9 +3,10 @@
 import sys
 from collections.abc import Callable
 
-from ops.bench import locks, relay
+from ops.bench import gate, locks, relay
 
 BENCHES: dict[str, tuple[Callable[[list[str]], int], str]] = {
+    "gate": (gate.main, "a click and a poll of a flash sale against four plainer ways to answer"),
     "locks": (locks.main, "our locks against every peer, and a guarded task against an unguarded"),
     "relay": (relay.main, "the outbox's relay against publishing one by one; backlog and latency"),
 }

@@ -5,9 +5,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from ops.demo.shopper import BROKEN, DECLINED, OUT_OF_STOCK, PAID, UNFINISHED, Visit
+from ops.demo.shopper import BROKEN, CANCELLED, DECLINED, OUT_OF_STOCK, PAID, UNFINISHED, Visit
 
-ENDINGS = (PAID, DECLINED, OUT_OF_STOCK, UNFINISHED, BROKEN)
+ENDINGS = (PAID, CANCELLED, DECLINED, OUT_OF_STOCK, UNFINISHED, BROKEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ def summary(visits: list[Visit], audit: Audit, seconds: float) -> dict[str, int 
     return {
         "orders": audit.counts["orders"],
         "paid": audit.counts["paid"],
+        "cancelled": audit.counts["cancelled"],
         "declined": audit.counts["payments_declined"],
         "out_of_stock": sum(visit.ending == OUT_OF_STOCK for visit in visits),
         "notified": audit.counts["confirmed"],

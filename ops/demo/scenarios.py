@@ -14,17 +14,21 @@ SILENT_BEFORE = "9999 0000 0000 0020"
 SILENT_AFTER = "9999 0000 0000 0038"
 RATE_LIMITED = "9999 0000 0000 0046"
 FAILS_AFTER = "9999 0000 0000 0061"
+WANTS_A_CHECK = "4000 0027 6000 3184"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One shopper's visit. ``clicks``: how often the pay button is hit at the same moment."""
+    """One shopper's visit. ``clicks``: how often the pay button is hit at the same moment.
+    ``at_the_bank``: what is said there, if the bank wants to see the shopper."""
 
     kind: str
     basket: tuple[tuple[str, int], ...]
     card: str = GOOD
     clicks: int = 1
     then_card: str = ""
+    at_the_bank: str = "yes"
+    then_cancels: bool = False
 
 
 def plans(skus: list[str], *, scale: int = 1, seed: int = 20) -> list[Plan]:
@@ -51,6 +55,18 @@ def plans(skus: list[str], *, scale: int = 1, seed: int = 20) -> list[Plan]:
         *(Plan("bank silent, money moved", basket(), SILENT_AFTER) for _ in range(2)),
         *(Plan("bank fails, money moved", basket(), FAILS_AFTER) for _ in range(2)),
         *(Plan("bank too busy", basket(), RATE_LIMITED) for _ in range(2)),
+        *(Plan("the bank's check, it is me", basket(), WANTS_A_CHECK) for _ in range(2)),
+        *(
+            Plan(
+                "the bank's check, not me",
+                basket(),
+                WANTS_A_CHECK,
+                then_card=GOOD,
+                at_the_bank="no",
+            )
+            for _ in range(2)
+        ),
+        *(Plan("pays, then cancels", basket(), then_cancels=True) for _ in range(4)),
         *(Plan("wants more than there is", ((SCARCE_SKU, 12), *basket())) for _ in range(4)),
     ]
     crowd = [plan for plan in crowd for _ in range(scale)]

@@ -11,8 +11,9 @@ from ops.demo.scenarios import Plan
 FINAL_SECONDS = 150.0
 POLL_SECONDS = 0.4
 
-PAID, DECLINED, OUT_OF_STOCK, UNFINISHED, BROKEN = (
+PAID, CANCELLED, DECLINED, OUT_OF_STOCK, UNFINISHED, BROKEN = (
     "paid",
+    "cancelled",
     "declined",
     "out of stock",
     "unfinished",
@@ -112,22 +113,37 @@ def _hit(browser: Browser, form: Filled, clicks: int) -> list[Page]:
 
 def _follow(browser: Browser, url: str, plan: Plan, result: Visit) -> None:
     deadline = time.monotonic() + FINAL_SECONDS
-    next_card = plan.then_card
+    next_card, cancels = plan.then_card, plan.then_cancels
     while time.monotonic() < deadline:
         page = browser.get(url)
         progress = page.one("//*[@id='progress']")
         if progress is None:
             raise PageError(f"{page.url} ({page.status}) does not say where the order stands")
         result.told = " ".join(page.texts("//*[@id='order-headline']"))
-        if progress.get("data-pending") == "true":
+        if page.one("//*[@id='continue-to-bank']") is not None:
+            _visit_bank(browser, page, plan.at_the_bank)
+        elif progress.get("data-pending") == "true":
             time.sleep(POLL_SECONDS)
         elif next_card and page.one("//form[@id='retry-card']") is not None:
             browser.submit(fill(page, "retry-card", **_card(next_card)))
             next_card = ""
+        elif cancels and page.one("//*[@id='cancel-order']") is not None:
+            browser.submit(fill(browser.get(f"{page.url}cancel/"), "cancel"))
+            cancels = False
+        elif plan.then_cancels and not cancels:
+            result.ending = CANCELLED
+            return
         else:
             mailed = page.one("//*[@data-step='mail'][@data-step-state='done']")
             result.ending = DECLINED if mailed is None else PAID
             return
+
+
+def _visit_bank(browser: Browser, page: Page, says: str) -> None:
+    link = page.one("//*[@id='continue-to-bank']")
+    if link is not None:
+        bank = browser.get(str(link.get("href")))
+        browser.submit(Filled(bank.url, {"answer": says}))
 
 
 def _person(number: int) -> dict[str, str]:

@@ -50,6 +50,7 @@ def bank_takes_it_after_all(world: "World", which: int, _: int) -> Job:
             return "nothing to take"
         intent = closed[which % len(closed)]
         intent.status = "succeeded"
+        world.bank.acted_alone = True
         return f"payment {intent.request.payment_id}"
 
     return job
@@ -64,6 +65,7 @@ def refund_bounces(world: "World", which: int, _: int) -> Job:
             return "nothing to bounce"
         refund = moved[which % len(moved)]
         refund.status = "failed"
+        world.bank.acted_alone = True
         return f"refund {refund.request.refund_id}"
 
     return job

@@ -72,6 +72,8 @@ class ModelBank:
         self.intents: list[Intent] = []
         self.refunded: list[BankRefund] = []
         self.moods: list[Mood] = []
+        # Whether something happened here that nobody who asks in time could know of.
+        self.acted_alone = False
         self._pause = pause
         self._keys: dict[str, Intent] = {}
         self._refund_keys: dict[str, BankRefund | RefundRefused] = {}
@@ -83,6 +85,7 @@ class ModelBank:
     def catch_up(self) -> None:
         """Requests that were under way arrive."""
         late, self._late = self._late, []
+        self.acted_alone |= bool(late)
         for request in late:
             if isinstance(request, CaptureRequest):
                 self._open_intent(request, Mood.YES)

@@ -91,9 +91,18 @@ def stock_checked_before_held() -> Iterator[None]:
 
 
 @contextmanager
-def reservation_not_counted() -> Iterator[None]:
-    """What is on its way back already is offered for a refund again."""
-    with patch.object(Payment, "refundable_cents", property(lambda row: row.amount_cents)):
+def reservation_not_kept() -> Iterator[None]:
+    """A refund is requested, and its sum stays free for another one."""
+    real = refund.reserve
+
+    def reserve(order: Order, **kwargs: Any) -> Any:
+        before = {row.pk: row.refund_reserved_cents for row in order.payments.all()}
+        refunds = real(order, **kwargs)
+        for pk, cents in before.items():
+            Payment.objects.filter(pk=pk).update(refund_reserved_cents=cents)
+        return refunds
+
+    with patch.object(refund, "reserve", reserve):
         yield
 
 
@@ -179,7 +188,7 @@ MUTANTS: dict[str, Mutant] = {
         new_refund_key_on_retry,
         check_before_write,
         stock_checked_before_held,
-        reservation_not_counted,
+        reservation_not_kept,
         asked_at_not_set,
         stock_given_back_twice,
         silence_is_no,

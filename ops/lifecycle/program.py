@@ -41,23 +41,21 @@ class Program:
     agrees: bool = True
 
 
-def programs(most_steps: int = 6) -> st.SearchStrategy[Program]:
-    return st.sampled_from(sorted(NEAR)).flatmap(lambda road: _programs(road, most_steps))
+def programs() -> st.SearchStrategy[Program]:
+    """Anything, anywhere on the road."""
+    return st.sampled_from(sorted(NEAR)).flatmap(lambda road: _programs(road, _steps(road)))
 
 
-def _programs(road: str, most_steps: int) -> st.SearchStrategy[Program]:
-    # What can be done where the order stands comes as often as everything else.
-    what = st.one_of(st.sampled_from(NEAR[road]), st.sampled_from(LIKELY))
-    act = st.builds(Act, what, st.integers(0, 3), st.integers(0, 5))
-    turns = st.lists(st.integers(1, 14), max_size=5).map(tuple)
-    alone = st.builds(Step, st.tuples(act))
-    together = st.builds(Step, st.lists(act, min_size=2, max_size=3).map(tuple), turns)
-    # A second press of the same button, while the first is still being worked off.
-    twice = st.builds(Step, act.map(lambda one: (one, one)), turns)
-    steps = st.lists(st.one_of(alone, alone, together, twice), min_size=1, max_size=most_steps)
+def crowded(road: str) -> st.SearchStrategy[Program]:
+    """Two or three at once from one place on the road, who do what is likely there."""
+    act = _acts(st.sampled_from(NEAR[road]))
+    return _programs(road, st.one_of(_together(act), _twice(act), st.builds(Step, st.tuples(act))))
+
+
+def _programs(road: str, step: st.SearchStrategy[Step]) -> st.SearchStrategy[Program]:
     return st.builds(
         Program,
-        steps=steps.map(tuple),
+        steps=st.lists(step, min_size=1, max_size=6).map(tuple),
         road=st.just(road),
         quantities=st.sampled_from([(1,), (2,), (1, 2), (3,)]),
         spare=st.sampled_from([0, 0, 1, 5]),
@@ -65,6 +63,29 @@ def _programs(road: str, most_steps: int) -> st.SearchStrategy[Program]:
         agrees=st.booleans(),
     )
 
+
+def _steps(road: str) -> st.SearchStrategy[Step]:
+    # What can be done where the order stands comes as often as everything else.
+    act = _acts(st.one_of(st.sampled_from(NEAR[road]), st.sampled_from(LIKELY)))
+    alone = st.builds(Step, st.tuples(act))
+    return st.one_of(alone, alone, _together(act), _twice(act))
+
+
+def _acts(what: st.SearchStrategy[str]) -> st.SearchStrategy[Act]:
+    return st.builds(Act, what, st.integers(0, 3), st.integers(0, 5))
+
+
+def _together(act: st.SearchStrategy[Act]) -> st.SearchStrategy[Step]:
+    return st.builds(Step, st.lists(act, min_size=2, max_size=3).map(tuple), _TURNS)
+
+
+def _twice(act: st.SearchStrategy[Act]) -> st.SearchStrategy[Step]:
+    """A second press of the same button, while the first is still being worked off."""
+    return st.builds(Step, act.map(lambda one: (one, one)), _TURNS)
+
+
+# Most checks come early in a transaction.
+_TURNS = st.lists(st.sampled_from([1, 1, 2, 2, 2, 3, 3, 4, 5, 6, 8, 10, 13]), max_size=5).map(tuple)
 
 # Most of the time a bank does what it is asked.
 MOODS = (

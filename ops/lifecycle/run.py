@@ -9,6 +9,7 @@ from unittest.mock import patch
 from django.db import connection
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import FlakyFailure
+from hypothesis.strategies import SearchStrategy
 
 from ops.lifecycle.bank import Ledgers, ModelBank
 from ops.lifecycle.errors import Broken
@@ -81,9 +82,16 @@ class Runner:
             cursor.execute(f"TRUNCATE {', '.join(names)} RESTART IDENTITY CASCADE")
         self._played.clear()
 
-    def explore(self, sequences: int, *, first_seed: int, shrink: bool = True) -> None:
-        """So many programs, as hypothesis draws them; the smallest that breaks is raised (without
-        ``shrink``: the first)."""
+    def explore(
+        self,
+        sequences: int,
+        *,
+        first_seed: int,
+        shrink: bool = True,
+        among: SearchStrategy[Program] | None = None,
+    ) -> None:
+        """So many programs (``among`` these, or any), as hypothesis draws them; the smallest that
+        breaks is raised, without ``shrink`` the first. Raises Broken."""
 
         @seed(first_seed)
         @settings(
@@ -95,7 +103,7 @@ class Runner:
             report_multiple_bugs=False,
             print_blob=False,
         )
-        @given(programs())
+        @given(programs() if among is None else among)
         def every_program_keeps_the_promise(program: Program) -> None:
             self.play(program)
 

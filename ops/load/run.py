@@ -11,11 +11,17 @@ from ops.load.people import Clerk, Shopper
 from ops.load.visits import BROKEN, Answers
 from ops.load.watch import Watch
 from ops.stack.errors import StackError
+from ops.stack.parts import SERVERS
 from ops.stack.stack import Stack
 
 # lock_timeout: whoever waits longer is told 'busy, try again'.
 _LONGEST_WAIT_SECONDS = 3.2
 _END_SECONDS = 60
+# Without what only watches, or tells others.
+_PARTS = (
+    *(*SERVERS, "web", "relay", "worker-payment", "worker-inventory", "worker-notification"),
+    *("worker-maintenance", "beat"),
+)
 _SHELVE = """
 from orders.models import StockItem
 from orders.services.shelf import receive_stock
@@ -31,7 +37,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--shoppers", type=int, default=8, help="how many at once (8)")
     parser.add_argument("--staff", type=int, default=4, help="how many at once (4)")
     wanted = parser.parse_args(argv)
-    with Stack("load", fresh=True, environment=ENVIRONMENT) as stack:
+    with Stack("load", fresh=True, environment=ENVIRONMENT, parts=_PARTS) as stack:
         return _run(stack, wanted)
 
 

@@ -128,6 +128,24 @@ def probe(port: int, credentials: Mapping[str, str]) -> None:
         raise NotReady(str(error).strip()) from None
 
 
+def statements_run(port: int, credentials: Mapping[str, str]) -> int:
+    """How many SQL statements the application's role has run since the server was started."""
+    connection = _connect(port, credentials)
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+            cursor.execute(
+                "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements"
+                " JOIN pg_roles ON pg_roles.oid = userid WHERE rolname = %s",
+                [SERVER_USER],
+            )
+            (calls,) = cursor.fetchone() or (0,)
+    finally:
+        connection.close()
+    return int(calls)
+
+
 def create_database(port: int, credentials: Mapping[str, str]) -> None:
     """Create the application's role and database when they are missing. Safe to repeat.
 

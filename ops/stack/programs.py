@@ -63,6 +63,8 @@ PROGRAMS = {
         # Its package brings a Java to run it with.
         Program("ZooKeeper", "zookeeper", ("zkServer.sh",), ("/usr/share/zookeeper/bin",)),
         Program("ActiveMQ", "activemq", ("activemq",), ("/usr/bin",)),
+        # Asks a web server as fast as it can.
+        Program("wrk", "wrk", ("wrk",)),
         # Sets the type of invoices and packing slips; its package brings a font.
         Program("Pango", "libpangoft2-1.0-0", (), library="pangoft2-1.0"),
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
-from ops.stack import environment, probes, processes
+from ops.stack import environment, postgres, probes, processes
 from ops.stack.credentials import SERVER_USER, STAFF_USER
 from ops.stack.errors import NotReady, StackError
 from ops.stack.layout import CHECKOUT, Layout
@@ -163,6 +163,10 @@ class RunningStack:
             f"{part} {what}. The end of {self.log_path(part)}:\n{self.supervisor.tail(part)}\n"
             "Repair what the log says and start again."
         )
+
+    def statements_run(self) -> int:
+        """How many SQL statements the application has run so far, as its own PostgreSQL counts."""
+        return postgres.statements_run(self._state.ports["postgres"], self._state.credentials)
 
     # -- the application ------------------------------------------------------
 

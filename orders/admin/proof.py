@@ -12,7 +12,7 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
-from unfold.widgets import UnfoldAdminSingleDateWidget
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from orders.services.proof import Limits, Period, Proof, TooMuch, prove
 from orders.services.proof_document import FORMATS, page_context
@@ -24,11 +24,17 @@ PERMISSION = "orders.see_proof"
 MOST_ORDERS, MOST_SECONDS = 5_000, 20.0
 
 
+def _day_field() -> forms.Widget:
+    """The browser's own calendar: it works without a script, and speaks ISO dates."""
+    widget: forms.Widget = UnfoldAdminTextInputWidget(attrs={"type": "date"})
+    return widget
+
+
 class PeriodForm(forms.Form):
     """Both days are included, by the shop's calendar."""
 
-    first = forms.DateField(label="From", widget=UnfoldAdminSingleDateWidget)
-    last = forms.DateField(label="To", widget=UnfoldAdminSingleDateWidget)
+    first = forms.DateField(label="From", widget=_day_field())
+    last = forms.DateField(label="To", widget=_day_field())
 
     def clean(self) -> dict[str, Any]:
         given = self.cleaned_data

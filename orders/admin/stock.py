@@ -7,9 +7,8 @@ from django.contrib import admin
 from django.db.models import F, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from django.urls import reverse
-from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.template.loader import render_to_string
+from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
 
@@ -56,8 +55,8 @@ class StockItemAdmin(StockImport, ModelAdmin):  # type: ignore[misc]  # unfold i
     list_filter = [LowFilter]
     list_per_page = 50
     search_fields = ["sku"]
-    fields = ["sku", ("shown_available", "on_hand", "held"), "equation", "low_at", "ledger"]
-    readonly_fields = ["sku", "shown_available", "on_hand", "held", "equation", "ledger"]
+    fields = ["sku", ("can_be_sold", "on_hand", "held"), "equation", "low_at", "ledger"]
+    readonly_fields = ["sku", "can_be_sold", "on_hand", "held", "equation", "ledger"]
     actions_list = ["receive_any"]
     actions_row = actions_detail = ["receive", "correct", "write_off"]
 
@@ -89,6 +88,10 @@ class StockItemAdmin(StockImport, ModelAdmin):  # type: ignore[misc]  # unfold i
         state = "none" if left <= 0 else "low" if left <= item.low_at else "fine"
         return state, str(left)
 
+    @admin.display(description="can be sold")
+    def can_be_sold(self, item: StockItem) -> int:
+        return item.available
+
     @admin.display(description="received = sold + on the shelf")
     def equation(self, item: StockItem) -> str:
         books = books_of(item)
@@ -103,28 +106,8 @@ class StockItemAdmin(StockImport, ModelAdmin):  # type: ignore[misc]  # unfold i
     @admin.display(description="newest movements")
     def ledger(self, item: StockItem) -> str:
         movements = StockMovement.objects.filter(sku=item.sku).select_related("line__order")
-        rows = format_html_join(
-            "",
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
-            (
-                (
-                    f"{timezone.localtime(row.at):%Y-%m-%d %H:%M}",
-                    row.get_kind_display(),
-                    f"{row.quantity:+d}",
-                    row.actor or "worker",
-                    _why(row),
-                )
-                for row in movements[:_NEWEST_MOVEMENTS]
-            ),
-        )
-        return format_html(
-            '<table class="stock-ledger"><thead><tr><th>when</th><th>what</th><th>units</th>'
-            '<th>who</th><th>why</th></tr></thead><tbody>{}</tbody></table><a href="{}?q={}">'
-            "All of them</a>",
-            rows,
-            reverse("admin:orders_stockmovement_changelist"),
-            item.sku,
-        )
+        rows = [(movement, _why(movement)) for movement in movements[:_NEWEST_MOVEMENTS]]
+        return render_to_string("orders/stock_ledger.html", {"rows": rows, "sku": item.sku})
 
     @_button("Receive units", icon="add_box", permission="receive")
     def receive_any(self, request: HttpRequest) -> HttpResponse:

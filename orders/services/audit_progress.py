@@ -127,7 +127,9 @@ def _mails(case: Case) -> Iterator[Difference]:
     for mail in case.mails:
         written.add((mail.kind, mail.cause))
         if mail.status == Notification.Status.REFUSED:
-            detail = f"{mail.get_kind_display()}: {mail.problem}"
+            # Mail servers like to repeat the address; a filed report names no shopper.
+            problem = mail.problem.replace(mail.recipient, "(its address)")
+            detail = f"{mail.get_kind_display()}: {problem}"
             yield _about(case, "mail_refused", detail, mail.pk)
         elif mail.status == Notification.Status.PENDING and case.stands_still(
             mail.created_at, mail.swept_at, f"notification:{mail.pk}"

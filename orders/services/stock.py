@@ -90,7 +90,7 @@ def _hold(line: OrderLine) -> Shortage | None:
         if item.available < line.quantity:
             return Shortage(line.sku, line.title, line.quantity, item.available)
         # Units came back between the two statements: 'sold out' would be a lie, so look again.
-    raise Busy("The shop is very busy right now. Nothing was ordered: try again.")
+    raise Busy("The shop is very busy right now. Nothing was changed: try again.")
 
 
 def deduct_holds(order_id: int) -> None:

@@ -8,5 +8,5 @@ class FlashSalesConfig(AppConfig):
 
     def ready(self) -> None:
         # Each registers what it has, once the models are loaded.
-        import shop.flash_sales.metrics  # noqa: F401, PLC0415
+        import shop.flash_sales.metrics  # noqa: PLC0415
         import shop.flash_sales.proof  # noqa: F401, PLC0415

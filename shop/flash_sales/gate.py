@@ -6,19 +6,16 @@ moment; ``shop.flash_sales.rebuilding`` builds it from the database.
 """
 
 import json
-import os
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache, lru_cache
-from importlib.resources import files
 from typing import Any
 
 import redis
 from django.conf import settings
 
-_SCRIPTS = files("shop.flash_sales") / "scripts"
+from shop.flash_sales import wire
 
 
 class Word(StrEnum):
@@ -193,41 +190,33 @@ class Gate:
     def _ask(self, person: str, *, joins: bool, place: int, address: str) -> Answer:
         limits = settings.GATE_ASKS_PER_PERSON, settings.GATE_CLICKS_PER_ADDRESS if address else 0
         rates = f"{self._root}:rate:{person}", f"{self._root}:rate:from:{address}"
-        word, *facts = self._run(
-            "ask",
-            *(person, _salt(), int(joins), place, secrets.randbelow(1_000), address, *limits),
-            more_keys=rates,
-        )
+        jitter = secrets.randbelow(1_000)
+        values = (person, _salt(), int(joins), place, jitter, address, *limits)
+        try:
+            # Asking twice is asking once, so this is the one that may be sent again.
+            word, *facts = wire.run("ask", (*self._keys, *rates), values)
+        except redis.RedisError as error:
+            raise _away(error) from error
         if not facts:
             return Answer(Word(word))
         nonce, *numbers = facts
         return Answer(Word(word), nonce, *(int(float(number)) for number in numbers))
 
-    def _run(self, name: str, *arguments: object, more_keys: tuple[str, ...] = ()) -> Any:
+    def _run(self, name: str, *arguments: object) -> Any:
+        text, _ = wire.script(name)
         values = [str(argument) for argument in arguments]
-        keys = [*self._keys, *more_keys]
-        return self._call(lambda client: _script(name)(keys=keys, args=values, client=client))
+        return self._call(lambda client: client.register_script(text)(self._keys, values))
 
     def _call(self, act: Any) -> Any:
         try:
-            return act(_client(os.getpid(), settings.GATE_URL))
+            return act(wire.client())
         except redis.RedisError as error:
-            raise GateAway(f"The gate's Redis does not answer ({type(error).__name__}).") from error
+            raise _away(error) from error
+
+
+def _away(error: redis.RedisError) -> GateAway:
+    return GateAway(f"The gate's Redis does not answer ({type(error).__name__}).")
 
 
 def _salt() -> str:
     return secrets.token_hex(12)
-
-
-@lru_cache(maxsize=1)
-def _client(_pid: int, url: str) -> "redis.Redis":
-    # The process id is part of the key: a connection inherited over fork would be shared.
-    return redis.Redis.from_url(
-        url, decode_responses=True, socket_timeout=0.5, socket_connect_timeout=0.3
-    )
-
-
-@cache
-def _script(name: str) -> Any:
-    text = (_SCRIPTS / "common.lua").read_text() + (_SCRIPTS / f"{name}.lua").read_text()
-    return redis.Redis().register_script(text)

@@ -23,6 +23,7 @@ ASLEEP_SECONDS = 3
 _PLACES_APART = 1_000_000
 # Late visitors of an ended sale are answered by its gate for so long.
 _KEPT_AFTER_END = timedelta(days=1)
+_COUNTED = (*LIVE_TICKETS, TicketStatus.SOLD)
 _WORDS = {
     SaleStatus.ANNOUNCED: "open",
     SaleStatus.PAUSED: "paused",
@@ -65,12 +66,16 @@ def build_gates(sale: FlashSale) -> bool:
 def _build(item: SaleItem) -> None:
     gate = gate_of(item)
     is_lost = not gate.facts()
-    tickets = list(live_tickets(item))
+    # One statement tells held and sold ones apart: with two, one that is paid in between would be
+    # neither, and its unit free for ever.
+    counted = Ticket.objects.filter(item=item, status__in=_COUNTED)
+    tickets = [ticket for ticket in counted if ticket.status != TicketStatus.SOLD]
+    sold = len(counted) - len(tickets)
     facts: dict[str, object] = {
         **settings_of(item),
-        "free": item.units - item.sold - len(tickets),
+        "free": item.units - sold - len(tickets),
         "held": len(tickets),
-        "sold": item.sold,
+        "sold": sold,
         "asleep_ms": ASLEEP_SECONDS * 1_000,
         "last_place": item.last_place + (_PLACES_APART if is_lost else 0),
         "generation": item.sale.generation,
@@ -99,8 +104,7 @@ def _grant_of(ticket: Ticket) -> Grant:
 
 def _used_units(sale_id: int) -> Counter[str]:
     """Units of each person that count against the limit: of all items, held and sold."""
-    counted = (*LIVE_TICKETS, TicketStatus.SOLD)
-    rows = Ticket.objects.filter(item__sale=sale_id, status__in=counted).order_by()
+    rows = Ticket.objects.filter(item__sale=sale_id, status__in=_COUNTED).order_by()
     return Counter(rows.values_list("person", flat=True))
 
 

@@ -122,7 +122,8 @@ def announce(sale_id: int, *, actor: str) -> bool:
         raise NotAllowed("Its end is in the past. Change the times first.")
     if sale.status == SaleStatus.PAUSED:
         raise NotAllowed("It is paused: resume it instead.")
-    return _move(sale_id, SaleStatus.ANNOUNCED, "announced", "Announced.", actor=actor)
+    wanted, only = SaleStatus.ANNOUNCED, SaleStatus.DRAFT
+    return _move(sale_id, wanted, "announced", "Announced.", actor=actor, only=only)
 
 
 def pause(sale_id: int, reason: str, *, actor: str) -> bool:
@@ -132,8 +133,9 @@ def pause(sale_id: int, reason: str, *, actor: str) -> bool:
 
 
 def resume(sale_id: int, *, actor: str) -> bool:
-    """Go on after a pause. False when it was going on."""
-    return _move(sale_id, SaleStatus.ANNOUNCED, "resumed", "Resumed.", actor=actor, pause_reason="")
+    """Go on after a pause. False when it was going on. Raises NotAllowed for a draft."""
+    wanted, only = SaleStatus.ANNOUNCED, SaleStatus.PAUSED
+    return _move(sale_id, wanted, "resumed", "Resumed.", actor=actor, only=only, pause_reason="")
 
 
 def change_rate(sale_id: int, admission_per_second: int, *, actor: str) -> bool:
@@ -190,9 +192,19 @@ def _give_back(item: SaleItem, actor: str) -> int:
 
 
 def _move(
-    sale_id: int, wanted: SaleStatus, kind: str, text: str, *, actor: str, **changes: object
+    sale_id: int,
+    wanted: SaleStatus,
+    kind: str,
+    text: str,
+    *,
+    actor: str,
+    only: SaleStatus | None = None,
+    **changes: object,
 ) -> bool:
+    """``only``: of the states from which it may become ``wanted``, the one that is meant."""
     sources = [state for state, targets in SALE_TRANSITIONS.items() if wanted in targets]
+    if only is not None:
+        sources = [only]
     with honest_about_locks(), transaction.atomic():
         # Two buttons at once: one moves it, the other finds it moved.
         if not FlashSale.objects.filter(pk=sale_id, status__in=sources).update(

@@ -16,12 +16,14 @@ from shop.flash_sales.tokens import (
     Place,
     TokenRefused,
     mint_person,
+    person_of_account,
     read_person,
     read_place,
     sign_place,
 )
 
 PERSON_COOKIE = "sale_person"
+_PLACE_COOKIE = "sale_place_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Visitor:
 
 
 def place_cookie(item: SaleItem) -> str:
-    return f"sale_place_{item.pk}"
+    return f"{_PLACE_COOKIE}{item.pk}"
 
 
 def who_posts(request: HttpRequest, item: SaleItem) -> Visitor:
@@ -66,12 +68,17 @@ def token_at_door(request: HttpRequest, item: SaleItem) -> tuple[str, bool]:
         known = who_reads(request, item)
     except TokenRefused:
         known = None
-    if known and known.place.seq:
+    if known and _places(request):
         return known.token, False
     account = _account_id(request)
-    if known and (account is None or known.person.startswith("account:")):
+    if known and (account is None or known.person == person_of_account(account)):
         return known.token, False
     return mint_person(item.sale_id, account), True
+
+
+def _places(request: HttpRequest) -> list[str]:
+    """Names of the places that are shown, for any item of this sale."""
+    return [name for name in request.COOKIES if name.startswith(_PLACE_COOKIE)]
 
 
 def _account_id(request: HttpRequest) -> int | None:
@@ -86,9 +93,10 @@ def remember_person(response: HttpResponse, item: SaleItem, token: str) -> None:
     _set(response, PERSON_COOKIE, token, item)
 
 
-def forget_place(response: HttpResponse, item: SaleItem) -> None:
-    """Another person's place is no place."""
-    response.delete_cookie(place_cookie(item), path=_path(item), samesite="Lax")
+def forget_places(request: HttpRequest, response: HttpResponse, item: SaleItem) -> None:
+    """Another person's places are none."""
+    for name in _places(request):
+        response.delete_cookie(name, path=_path(item), samesite="Lax")
 
 
 def remember_place(response: HttpResponse, item: SaleItem, person: str, place: Place) -> str:

@@ -1,4 +1,6 @@
-"""docs/states.md is what the tables say."""
+"""docs/states.md is what the tables say, and names services that exist."""
+
+from importlib import import_module
 
 import pytest
 
@@ -9,6 +11,13 @@ def test_the_page_is_what_the_tables_say() -> None:
     assert docs_states.PAGE.read_text(encoding="utf-8") == docs_states.page(), (
         "docs/states.md is not current: run './dev docs'."
     )
+
+
+@pytest.mark.parametrize("service", sorted(docs_states.services()))
+def test_a_service_that_the_page_names_exists(service: str) -> None:
+    module, name = service.rsplit(".", 1)
+
+    assert callable(getattr(import_module(module), name))
 
 
 def test_a_transition_that_nobody_causes_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

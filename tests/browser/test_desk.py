@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.browser]
 SKU = "DESK-MUG"
 WANTED = (
     *("ship", "cancel", "refund", "return", "withdraw", "resend"),
-    *("bulk ship", "bulk cancel", "bulk resend", "bulk refund", "look"),
+    *("bulk ship phone", "bulk ship desk", "bulk cancel", "bulk resend", "bulk refund", "look"),
 )
 _PLACE = """
 import json
@@ -206,13 +206,17 @@ def choose(page: Page, order: tuple[int, str], action: str) -> None:
     expect(page.locator("#desk-bulk")).to_be_visible()
 
 
-@pytest.mark.parametrize("page", [PHONE, DESK], ids=["phone", "desk"], indirect=True)
-def test_staff_ship_what_they_chose_in_the_list(page: Page, orders: Orders) -> None:
-    choose(page, orders["bulk ship"], "ship")
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [(PHONE, "bulk ship phone"), (DESK, "bulk ship desk")],
+    ids=["phone", "desk"],
+    indirect=["page"],
+)
+def test_staff_ship_what_they_chose_in_the_list(page: Page, name: str, orders: Orders) -> None:
+    choose(page, orders[name], "ship")
     page.locator("#desk-bulk [type=submit]").click()
 
-    # On the second screen the order is shipped already, and that is told for itself.
-    expect(page.locator("#report")).to_contain_text(re.compile("1 done|1 refused"))
+    expect(page.locator("#report")).to_contain_text("1 done, 0 refused")
 
 
 @on_desk

@@ -26,7 +26,7 @@ def _value(field: "models.Field[Any, Any]") -> Any:
     if isinstance(field, models.ForeignKey):
         return any_row(field.related_model)
     if field.choices:
-        return str(field.choices[0][0])  # type: ignore[index]  # a list, as Django made it
+        return str(field.choices[0][0])
     match field:
         case models.UUIDField():
             return uuid.uuid4()

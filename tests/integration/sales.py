@@ -1,61 +1,50 @@
-"""Flash sales for tests: real stock set aside, real gates."""
+"""Sales for tests: units set aside in PostgreSQL, and a gate in Redis that knows of them."""
 
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from uuid import uuid4
 
 from django.utils import timezone
 
-from orders.services.placement import PlaceOrder
 from orders.services.shelf import receive_stock
 from shop.flash_sales import selling
-from shop.flash_sales.models import SaleItem, Ticket
+from shop.flash_sales.gate import Gate
+from shop.flash_sales.models import SaleItem
 from shop.flash_sales.selling import NewItem, NewSale
-from shop.flash_sales.tickets import write_ticket
-from tests.integration.shopping import command, line
+from shop.flash_sales.states import OnLostGate
+from tests.integration.gates import facts
 
 HOUR = timedelta(hours=1)
 
 
-def drafted(units: int = 3, *, stock: int = 10, sku: str = "VASE", **sale: object) -> SaleItem:
-    """An item of a draft with ``units`` set aside, of a SKU that has just received ``stock``."""
-    receive_stock(sku, stock, "test")
-    now = timezone.now()
+def open_item(
+    units: int = 3, *, limit: int = 1, on_lost_gate: OnLostGate = OnLostGate.PAUSE
+) -> SaleItem:
+    """The only item of an announced sale that has begun; without a gate yet."""
+    sku, now = f"SALE-{uuid4().hex[:8]}", timezone.now()
+    receive_stock(sku, units + 20, "test")
     new = NewSale(
-        **{
-            "slug": f"sale-{uuid4().hex[:12]}",
-            "title": "Vases",
-            "starts_at": now - HOUR,
-            "ends_at": now + HOUR,
-            **sale,
-        }  # type: ignore[arg-type]  # mypy cannot see which value goes where
+        sku.lower(),
+        "Sale",
+        now - HOUR,
+        now + HOUR,
+        limit_per_person=limit,
+        on_lost_gate=on_lost_gate,
     )
-    draft = selling.create_sale(new, actor="staff anna")
-    return selling.add_item(draft.pk, NewItem(sku, "Vase", 900, units), actor="staff anna")
+    sale = selling.create_sale(new, actor="test")
+    item = selling.add_item(sale.pk, NewItem(sku, "Thing", 1_000, units), actor="test")
+    selling.announce(sale.pk, actor="test")
+    return SaleItem.objects.select_related("sale").get(pk=item.pk)
 
 
-def announced(units: int = 3, **sale: object) -> SaleItem:
-    item = drafted(units, **sale)  # type: ignore[arg-type]  # as above
-    selling.announce(item.sale_id, actor="staff anna")
-    return again(item)
-
-
-def again(item: SaleItem) -> SaleItem:
-    return SaleItem.objects.select_related("sale", "set_aside").get(pk=item.pk)
-
-
-def ticket_for(item: SaleItem, person: str, *, place: int = 1) -> Ticket:
-    return write_ticket(item, person=person, nonce=f"{uuid4().hex[:24]}-{place}", place=place)
-
-
-def checkout(name: str = "alice", *, house: str = "1") -> PlaceOrder:
-    """A checkout of a person with this address; its line is the ticket's to say."""
-    ordinary = command(line("VASE"))
-    address = replace(ordinary.address, line1=f"{house} Quay Street")
-    return replace(ordinary, email=f"{name}@example.com", address=address)
-
-
-def counts(item: SaleItem) -> tuple[int, int, int]:
-    """(free, held, sold) by the database"""
-    now = again(item)
-    return now.free, now.held, now.sold
+@contextmanager
+def gated(item: SaleItem, **changes: object) -> Iterator[Gate]:
+    """The item's gate, dropped afterwards."""
+    gate = Gate(item.sale_id, item.pk)
+    gate.drop()
+    gate.build(facts(free=item.free, limit=item.sale.limit_per_person) | changes, [], {})
+    try:
+        yield gate
+    finally:
+        gate.drop()

@@ -1,5 +1,6 @@
 """Money that comes when nobody waits for it: kept, sent back, or shown; never forgotten."""
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -10,13 +11,25 @@ from orders.errors import NotRefundable
 from orders.models import Notification, Order
 from orders.selectors import money
 from orders.services.payment import retry_payment
-from orders.services.refund import refund_overpayment
+from orders.services.refund import RequestRefund, refund_overpayment, request_refund
+from orders.services.returns import ReceivedLine, receive_return
 from orders.services.settlement import recheck_payment
 from orders.services.shelf import write_off
 from orders.services.sweeping import expire_holds
 from orders.states import OrderStatus, PaymentStatus
-from tests.integration.lives import STAFF, captured, fresh, moved, packed_from, taken
-from tests.integration.shopping import card, lease_on, placed, units
+from tests.integration.lives import (
+    STAFF,
+    announced,
+    captured,
+    fresh,
+    moved,
+    packed,
+    packed_from,
+    shipped,
+    taken,
+    units_of,
+)
+from tests.integration.shopping import card, lease_on, line, placed, units
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -120,3 +133,24 @@ def test_money_for_one_card_ends_the_payment_of_the_other_before_the_bank_is_ask
     assert order.status == OrderStatus.PAID
     assert [p.status for p in order.payments.all()] == ["captured", "cancelled"]
     assert taken(order) == order.total_cents
+
+
+def test_a_return_refunded_below_its_price_is_not_taken_for_money_that_came_twice() -> None:
+    order = packed(line("MUG", 2))
+    shipped(order)
+    coming = announced(order)
+    came = ReceivedLine(coming.lines.get().line_id, 2, 0)
+    receive_return(coming.pk, received=(came,), refund_cents=1_200, actor=STAFF)
+
+    assert money(fresh(order)).overpaid_cents == 0
+
+
+def test_units_refunded_from_an_order_paid_twice_leave_the_rest_to_be_given_back() -> None:
+    order = taken_but_told_declined()
+    retry_payment(order.pk, card(), uuid4())
+    order = packed_from(rechecked(captured(order)))
+    shipped(order)
+    ask = RequestRefund(order.pk, "form:1", "a chip", STAFF, lines=(units_of(order, "MUG", 1),))
+    request_refund(replace(ask, amount_cents=400))
+
+    assert money(fresh(order)).overpaid_cents == order.total_cents

@@ -148,8 +148,11 @@ def test_others_check_with_the_public_key_alone(tmp_path: Path, settings: LazySe
 
 def test_a_filed_report_names_no_shopper() -> None:
     order = sold.shipped("MUG")[0]
-    faults.rows(Notification, order).update(status="refused", problem="550 no such user")
+    faults.rows(Notification, order).update(
+        status="refused", problem=f"550 <{order.email}> no such user"
+    )
     proof = prove(TODAY)
+    assert "<(its address)> no such user" in proof.report.differences[0].detail
 
     for filed in (as_json(proof), as_csv(proof), as_html(proof)):
         for personal in (order.email, order.ship_to_name, order.ship_to_line1, order.token):

@@ -11,7 +11,6 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
-from lxml import html
 
 from orders.services.shelf import receive_stock
 from shop.flash_sales import selling
@@ -20,7 +19,7 @@ from shop.flash_sales.sampling import figures_of, take_sample
 from shop.flash_sales.states import SaleStatus
 from shop.flash_sales.tickets import return_ticket, write_ticket
 from tests.integration.back_office_sales import draft_sale, open_sale, reread
-from tests.integration.desk import filled, plain_files, press, staff, text
+from tests.integration.desk import document, filled, plain_files, press, staff, text
 from tests.integration.sales import gated
 from tests.integration.shopping import units
 
@@ -42,7 +41,7 @@ def url(name: str, sale_id: int) -> str:
 
 
 def figure(page: Any, name: str, attribute: str = "data-figure") -> str:
-    (found,) = html.fromstring(page.content.decode()).xpath(f"//*[@{attribute}='{name}']")
+    (found,) = document(page).xpath(f"//*[@{attribute}='{name}']")
     return " ".join(str(found.text_content()).split())
 
 
@@ -184,6 +183,16 @@ def test_a_deed_that_is_not_possible_now_is_refused_with_the_reason(manager: Cli
     assert "it cannot become paused" in text(pressed)
 
 
+def test_resuming_a_draft_does_not_announce_it(manager: Client) -> None:
+    sale = draft_sale().sale
+
+    pressed = manager.post(url("resume", sale.pk), {})
+
+    assert pressed.status_code == 409
+    assert "it cannot become announced" in text(pressed)
+    assert reread(sale).status == SaleStatus.DRAFT
+
+
 # -- the console -----------------------------------------------------------------
 
 
@@ -245,7 +254,7 @@ def test_a_long_sale_is_drawn_with_few_points_and_few_queries(manager: Client) -
     ):
         page = manager.get(url("live", item.sale_id))
 
-    points = html.fromstring(page.content.decode()).xpath("//polyline/@points")
+    points = document(page).xpath("//polyline/@points")
     assert points
     assert max(len(line.split()) for line in points) < 350
     assert len(queries) < 25

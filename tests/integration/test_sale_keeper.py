@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.conf import LazySettings
 from django.db import connections
 from django.db.models.functions import Now
 
@@ -19,7 +20,7 @@ from shop.flash_sales.ordering import order_with_ticket
 from shop.flash_sales.rebuilding import build_gates, gate_of
 from shop.flash_sales.reconciling import difference
 from shop.flash_sales.states import SaleStatus, TicketStatus
-from tests.integration.sales import again, announced, checkout, counts, drafted, ticket_for
+from tests.integration.keeping import again, announced, checkout, counts, drafted, ticket_for
 from tests.integration.shopping import units
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -55,7 +56,7 @@ def events(item: SaleItem) -> list[str]:
 
 
 def same(item: SaleItem) -> bool:
-    return counts(item) == gate_units(item) and difference(again(item)).units == 0
+    return counts(item) == gate_units(item) and difference(item.pk).units == 0
 
 
 def test_a_sale_opens_when_the_keeper_has_built_its_gate(keeper: Keeper) -> None:
@@ -101,6 +102,26 @@ def test_a_ticket_follows_its_order_and_a_declined_one_ends_with_its_time(keeper
     assert (counts(item), same(item)) == ((1, 0, 1), True)
     assert Order.objects.get(pk=failed.pk).status == OrderStatus.EXPIRED
     assert SetAside.objects.get().left == 1
+
+
+def test_the_keeper_goes_on_with_tickets_while_the_gates_redis_is_away(
+    keeper: Keeper, settings: LazySettings
+) -> None:
+    item = announced(1)
+    keeper.keep_once()
+    ticket = let_through(item, "ann")
+    Ticket.objects.filter(pk=ticket.pk).update(held_until=Now())
+    there = settings.GATE_URL
+    settings.GATE_URL = "redis://127.0.0.1:9/0"
+
+    keeper.keep_once()
+    keeper.keep_once()
+
+    assert counts(item) == (1, 0, 0)
+    assert events(item).count("gate_away") == 1
+    settings.GATE_URL = there
+    keeper.keep_once()
+    assert same(item)
 
 
 def test_a_grant_whose_process_died_is_given_back(
@@ -150,7 +171,7 @@ def test_a_ticket_written_while_the_gate_was_lost_is_learnt(keeper: Keeper) -> N
     keeper.keep_once()
     ticket_for(item, "ann")
     assert gate_units(item) == (2, 0, 0)
-    assert difference(again(item)).units == 1
+    assert difference(item.pk).units == 1
 
     keeper.keep_once()
 

@@ -1,8 +1,9 @@
 """A unit is held for a person by the database: once, in time, within the limit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from threading import Barrier
 from uuid import uuid4
 
@@ -17,13 +18,13 @@ from shop.flash_sales.errors import GrantUsed, LimitReached, NoUnitLeft, SaleErr
 from shop.flash_sales.models import SaleIdentity, SaleItem, Ticket
 from shop.flash_sales.ordering import order_with_ticket
 from shop.flash_sales.states import IdentityKind, TicketStatus
-from tests.integration.sales import again, announced, checkout, counts, ticket_for
+from tests.integration.keeping import again, announced, checkout, counts, ticket_for
 from tests.integration.shopping import units
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def at_once(acts: list[Callable[[], object]]) -> list[str]:
+def at_once(acts: Sequence[Callable[[], object]]) -> list[str]:
     """What came of each, all done at the same moment on connections of their own."""
     gate = Barrier(len(acts))
 
@@ -64,7 +65,7 @@ def test_a_grant_becomes_a_ticket_and_the_same_grant_is_the_same_ticket() -> Non
 
 def test_twenty_grants_of_three_units_are_three_tickets() -> None:
     item = announced(3)
-    answers = at_once([lambda n=n: ticket_for(item, f"p{n}") for n in range(20)])  # type: ignore[misc]  # mypy does not know lambdas with defaults
+    answers = at_once([partial(ticket_for, item, f"p{n}") for n in range(20)])
 
     assert sorted(answers) == ["NoUnitLeft"] * 17 + ["done"] * 3
     assert counts(item) == (0, 3, 0)
@@ -175,10 +176,7 @@ def test_another_visitor_who_is_the_same_person_is_refused_with_the_reason(
 def test_ten_at_once_with_one_postal_address_are_one_order() -> None:
     item = announced(10)
     held = [ticket_for(item, f"p{n}", place=n) for n in range(10)]
-    acts = [
-        lambda ticket=ticket, n=n: order_with_ticket(ticket, checkout(f"p{n}"))  # type: ignore[misc]  # as above
-        for n, ticket in enumerate(held)
-    ]
+    acts = [partial(order_with_ticket, ticket, checkout(f"p{n}")) for n, ticket in enumerate(held)]
 
     assert sorted(at_once(acts)) == ["LimitReached"] * 9 + ["done"]
     assert Order.objects.count() == 1

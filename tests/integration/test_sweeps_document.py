@@ -15,7 +15,7 @@ def states() -> set[str]:
     """``Model value`` for each state that a row of the application can be in."""
     return {
         f"`{model.__name__}` {value}"
-        for app in ("orders", "shop", "tasks")
+        for app in ("orders", "shop", "flash_sales", "tasks")
         for model in apps.get_app_config(app).get_models()
         for field in model._meta.get_fields()
         if field.name in STATE_FIELDS

@@ -9,6 +9,7 @@ from ops.demo.shopper import BROKEN, PAID, UNFINISHED, Visit
 COUNTS = {
     "orders": 1,
     "paid": 1,
+    "cancelled": 0,
     "payment_failed": 0,
     "payments_declined": 0,
     "confirmed": 1,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.db.models import Model, QuerySet, Sum
@@ -31,6 +32,16 @@ _EDITED = [
 ]
 
 
+class DraftForm(forms.ModelForm):  # type: ignore[type-arg]  # it is no generic at run time
+    """Says in words what the table's constraint would say by its name."""
+
+    def clean(self) -> dict[str, Any]:
+        facts: dict[str, Any] = super().clean() or self.cleaned_data
+        if {"starts_at", "ends_at"} <= facts.keys() and facts["ends_at"] <= facts["starts_at"]:
+            self.add_error("ends_at", "The sale must end after it starts.")
+        return facts
+
+
 class ItemInline(ReadOnlyAdmin, TabularInline):  # type: ignore[misc]  # unfold is untyped
     model = SaleItem
     extra = 0
@@ -49,12 +60,12 @@ class ItemInline(ReadOnlyAdmin, TabularInline):  # type: ignore[misc]  # unfold 
 class FlashSaleAdmin(DeedPages, ConsolePages, ModelAdmin):  # type: ignore[misc]  # unfold is untyped
     """Only a draft is edited. What people have seen is changed by deeds, each of them logged."""
 
+    form = DraftForm
     list_display = ["title", "shown_status", "starts_at", "ends_at", "units", "console"]
     list_filter = ["status"]
     search_fields = ["title", "slug"]
     fields = ["console", "shown_status", *_EDITED, "history"]
     readonly_fields = ["console", "shown_status", "history"]
-    inlines = [ItemInline]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[FlashSale]:
         sales: QuerySet[FlashSale] = super().get_queryset(request)
@@ -66,6 +77,9 @@ class FlashSaleAdmin(DeedPages, ConsolePages, ModelAdmin):  # type: ignore[misc]
 
     def get_fields(self, request: HttpRequest, obj: FlashSale | None = None) -> list[str]:
         return self.fields if obj else _EDITED
+
+    def get_inlines(self, request: HttpRequest, obj: FlashSale | None) -> list[type[ItemInline]]:
+        return [ItemInline] if obj else []
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         is_draft = obj is None or getattr(obj, "status", "") == SaleStatus.DRAFT

@@ -21,7 +21,7 @@ from shop.flash_sales.views.drawing import draw, find_item, json_answer, persona
 from shop.flash_sales.views.page import phase_of
 from shop.flash_sales.visitor import (
     Visitor,
-    forget_place,
+    forget_places,
     remember_person,
     remember_place,
     token_at_door,
@@ -49,7 +49,7 @@ def door(request: HttpRequest, slug: str, item_id: int) -> HttpResponse:
         response = HttpResponse(page.replace(_ENTRY_GOES_HERE.encode(), token.encode()))
     if is_new:
         remember_person(response, item, token)
-        forget_place(response, item)
+        forget_places(request, response, item)
     return personal(response)
 
 
@@ -93,7 +93,9 @@ def _answer(
         response = _line_page(shown, item, visitor, reply) if here else _see(shown, item, "line")
     else:
         response = _answer_page(shown, item, reply)
-    remember_place(response, item, visitor.person, reply.place)
+    # Whoever reads has shown the cookie: the same place need not be signed again.
+    if not here or reply.place != visitor.place:
+        remember_place(response, item, visitor.person, reply.place)
     if not here:
         remember_person(response, item, visitor.token)
     return personal(response)

@@ -70,7 +70,10 @@ from shop.flash_sales.console import look_at
 from shop.flash_sales.models import FlashSale
 for plot in look_at(FlashSale.objects.get(pk={sale_id})).plots:
     print(render_to_string("flash_sales/plot.svg", {{"plot": plot}}).strip())
-    print("\\x1e" + plot.in_words + "\\x1e")
+    names = "".join(
+        f' <tspan fill="{{line.colour}}">{{line.name}} {{line.newest}}</tspan>'
+        for line in plot.lines)
+    print(f"\\x1e{{plot.title}}:{{names}}\\x1e")
 """
 
 
@@ -166,7 +169,7 @@ _WIDTH, _HEIGHT, _WORDS = 360, 190, 22
 def _one_drawing(drawings: list[str], titles: list[str]) -> str:
     each = _HEIGHT + _WORDS
     rows = [
-        f'<text x="6" y="{index * each + 15}" font-size="7">{title}</text>\n'
+        f'<text x="6" y="{index * each + 15}" font-size="10">{title}</text>\n'
         + drawing.strip().replace(
             "<svg ", f'<svg y="{index * each + _WORDS}" width="{_WIDTH}" height="{_HEIGHT}" ', 1
         )

@@ -44,6 +44,12 @@ def _load(argv: list[str]) -> int:
     return run.main(argv)
 
 
+def _rehearse(argv: list[str]) -> int:
+    from ops.rehearse import run  # noqa: PLC0415 - nothing else needs it
+
+    return run.main(argv)
+
+
 def _crash(argv: list[str]) -> int:
     from ops.crash import run  # noqa: PLC0415 - nothing else needs it
 
@@ -86,6 +92,10 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], int], str]] = {
         "orders under random actions, several at once: --sequences N, --seed N",
     ),
     "load": (_load, "shoppers and staff at once, then the audit: --seconds N, --shoppers N"),
+    "rehearse": (
+        _rehearse,
+        "a flash sale with a crowd, then its proof: --units N, --crowd N, --kill all",
+    ),
     "crash": (_crash, "kill -9 while messages flow, then count: --runs N, --messages N"),
     "audit": (commands.audit, "compare orders, stock, payments and mails of the running stack"),
     "manage": (commands.manage, "any manage.py command in the running stack: ./dev manage shell"),

@@ -19,7 +19,7 @@ from ops.stack.state import State
 from ops.stack.supervisor import ENDED, Status, Supervisor
 
 SERVER_SECONDS = 60
-APPLICATION_SECONDS = 60
+APPLICATION_SECONDS = 150
 MANAGE_SECONDS = 300
 KILL_SECONDS = 10
 

@@ -163,7 +163,7 @@ class Sale(RuleBasedStateMachine):
         # What the first look changes may let somebody through, whom the second one sees.
         if reconcile(self.item) and reconcile(self.item):
             self.look()
-            assert difference(self.item.pk).units == 0
+            assert difference(self.item).units == 0
 
     # -- staff ----------------------------------------------------------------
 

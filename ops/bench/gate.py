@@ -102,7 +102,10 @@ def _prepared(environ: dict[str, str], effort: Effort, place: Path) -> dict[str,
     if done.returncode != 0:
         raise StackError(f"{done.stderr.strip()}\n\nThe sale could not be prepared; see above.")
     sale: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    lines = [f"{urlencode({'entry': token})}\t{cookies}\n" for token, cookies in sale["crowd"]]
+    lines = [
+        f"{urlencode({'entry': token})}\t{person}\t{line}\n"
+        for token, person, line in sale["crowd"]
+    ]
     (place / "crowd").write_text("".join(lines), encoding="utf-8")
     return sale
 

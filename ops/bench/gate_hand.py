@@ -36,7 +36,8 @@ def main(crowd: int) -> None:
         reply = answer_click(item.sale, item, person)
         place = sign_place(item.sale_id, item.pk, person, reply.place)
         if number >= UNITS:
-            waiting.append([token, f"{PERSON_COOKIE}={token}; {place_cookie(item)}={place}"])
+            cookie = f"{PERSON_COOKIE}={token}"
+            waiting.append([token, cookie, f"{cookie}; {place_cookie(item)}={place}"])
     path = f"/sale/{item.sale.slug}/{item.pk}"
     facts: dict[str, Any] = {"path": path, "item_id": item.pk, "crowd": waiting}
     sys.stdout.write(json.dumps(facts) + "\n")

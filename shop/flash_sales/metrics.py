@@ -23,7 +23,7 @@ def gates() -> Iterable[Metric]:
     missing = 0
     for item in running:
         try:
-            found.append(difference(item.pk))
+            found.append(difference(item))
         except GateAway:
             missing = len(running) - len(found)
             break

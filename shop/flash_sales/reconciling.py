@@ -45,14 +45,14 @@ def reconcile(item: SaleItem) -> bool:
     return True
 
 
-def difference(item_id: int) -> Difference:
+def difference(item: SaleItem) -> Difference:
     """How far the gate is from the database now; grants that are being written count as free.
     Raises GateAway.
 
     The two cannot be read at one moment, so that a busy sale is looked at again: what differs for
     once is no drift.
     """
-    looks = (_difference(item_id) for _ in range(_LOOKS))
+    looks = (_difference(item.pk) for _ in range(_LOOKS))
     smallest = next(looks)
     while smallest.units and (again := next(looks, None)):
         smallest = min(smallest, again, key=lambda look: look.units)

@@ -54,6 +54,9 @@ def shown_sale(slug: str) -> ShownSale | None:
     kept = _kept.get(slug)
     if kept is not None and time.monotonic() < kept[0]:
         return kept[1]
+    if kept is not None:
+        # One reads anew; the others have what is a moment older meanwhile.
+        _kept[slug] = time.monotonic() + KEPT_SECONDS, kept[1]
     found = _read(slug)
     if len(_kept) >= _MOST_SALES:
         _kept.clear()

@@ -20,7 +20,7 @@ _SCRIPTS = files("shop.flash_sales") / "scripts"
 
 
 class _Own(threading.local):
-    connection: "redis.connection.AbstractConnection | None" = None
+    connection: Any = None
     made_for: tuple[int, str] = (0, "")
 
 
@@ -55,13 +55,14 @@ def script(name: str) -> tuple[str, str]:
 
 
 def _call(*words: Any) -> Any:
-    wire: Any = _connection()
+    wire = _connection()
     # Both close the connection when they fail, so that no answer is ever taken for another's.
     wire.send_packed_command(wire.pack_command(*words), check_health=False)
     return wire.read_response()
 
 
-def _connection() -> "redis.connection.AbstractConnection":
+def _connection() -> Any:
+    """redis-py's own; what its stubs call a connection lacks the two calls above."""
     # The process id is part of it: a connection inherited over fork would be shared.
     wanted = os.getpid(), settings.GATE_URL
     if _own.connection is None or _own.made_for != wanted:

@@ -15,7 +15,7 @@ from tests.integration.sale_visitor import at, clicks, facts_of, forget_everythi
 from tests.integration.sales import gated, open_item
 from tests.integration.shop_visitor import Visitor, filled
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from tests.integration.sale_visitor import at, forget_everything, holder
 from tests.integration.sales import gated, open_item
 from tests.integration.shop_visitor import GOOD_CARD, filled
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +70,7 @@ def test_a_mistake_in_the_form_keeps_the_unit_and_what_was_typed(
 def test_whose_time_is_over_is_told_so_and_pays_nothing(item: SaleItem, gate: Gate) -> None:
     visitor = holder(item)
     form = filled(visitor.get(at(item, "ticket/")))
-    Ticket.objects.update(held_until=timezone.now() - timedelta(seconds=1))
+    Ticket.objects.update(held_until=timezone.now() - timedelta(hours=1))
 
     page = visitor.post(at(item, "ticket/"), form)
 

@@ -21,7 +21,9 @@ from shop.flash_sales.states import IdentityKind, TicketStatus
 from tests.integration.keeping import again, announced, checkout, counts, ticket_for
 from tests.integration.shopping import units
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
+# Others than the test itself look at the tables.
+SEEN_BY_OTHERS = pytest.mark.django_db(transaction=True)
 
 
 def at_once(acts: Sequence[Callable[[], object]]) -> list[str]:
@@ -63,6 +65,7 @@ def test_a_grant_becomes_a_ticket_and_the_same_grant_is_the_same_ticket() -> Non
     assert counts(item) == (2, 1, 0)
 
 
+@SEEN_BY_OTHERS
 def test_twenty_grants_of_three_units_are_three_tickets() -> None:
     item = announced(3)
     answers = at_once([partial(ticket_for, item, f"p{n}") for n in range(20)])
@@ -132,6 +135,7 @@ def test_the_last_set_aside_units_are_not_for_orders_without_a_ticket_of_this_mo
     assert SaleIdentity.objects.count() == 1
 
 
+@SEEN_BY_OTHERS
 def test_two_forms_of_one_ticket_are_one_order() -> None:
     item = announced(3)
     ticket = ticket_for(item, "ann")
@@ -173,6 +177,7 @@ def test_another_visitor_who_is_the_same_person_is_refused_with_the_reason(
     assert units("VASE") == (10, 3)
 
 
+@SEEN_BY_OTHERS
 def test_ten_at_once_with_one_postal_address_are_one_order() -> None:
     item = announced(10)
     held = [ticket_for(item, f"p{n}", place=n) for n in range(10)]

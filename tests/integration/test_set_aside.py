@@ -15,7 +15,7 @@ from orders.services.shelf import receive_stock
 from orders.states import OrderStatus
 from tests.integration.shopping import command, line, units
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 def kept_units(quantity: int = 3, *, stock: int = 5) -> SetAside:
@@ -133,8 +133,5 @@ def test_what_became_of_orders_is_told_by_their_state_and_once_paid_is_paid() ->
     Order.objects.filter(pk=ended).update(status=OrderStatus.EXPIRED)
     Order.objects.filter(pk=paid).update(status=OrderStatus.CANCELLED, paid_at=orders[0].placed_at)
 
-    assert list(order_fates([order.pk for order in orders]).values()) == [
-        Fate.OPEN,
-        Fate.ENDED,
-        Fate.PAID,
-    ]
+    fates = order_fates([order.pk for order in orders])
+    assert [fates[order.pk] for order in orders] == [Fate.OPEN, Fate.ENDED, Fate.PAID]

@@ -6,7 +6,6 @@ from typing import Any
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
-from django.utils.cache import add_never_cache_headers
 
 from shop.flash_sales.models import SaleItem
 from shop.flash_sales.shown import ShownSale, shown_sale
@@ -40,7 +39,7 @@ def draw(template: str, shown: ShownSale, **facts: Any) -> str:
 
 def personal(response: HttpResponse) -> HttpResponse:
     """Nobody else may get it from a cache, and no search engine may keep it."""
-    add_never_cache_headers(response)
+    response["Cache-Control"] = "private, no-store, max-age=0"
     response["X-Robots-Tag"] = "noindex, nofollow"
     return response
 

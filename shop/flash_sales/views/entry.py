@@ -20,6 +20,7 @@ from shop.flash_sales.tokens import TokenRefused, Why
 from shop.flash_sales.views.drawing import draw, find_item, json_answer, personal, wants_json
 from shop.flash_sales.views.page import phase_of
 from shop.flash_sales.visitor import (
+    PERSON_COOKIE,
     Visitor,
     forget_places,
     remember_person,
@@ -96,7 +97,7 @@ def _answer(
     # Whoever reads has shown the cookie: the same place need not be signed again.
     if not here or reply.place != visitor.place:
         remember_place(response, item, visitor.person, reply.place)
-    if not here:
+    if not here and request.COOKIES.get(PERSON_COOKIE) != visitor.token:
         remember_person(response, item, visitor.token)
     return personal(response)
 

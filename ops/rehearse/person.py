@@ -8,6 +8,7 @@ from enum import StrEnum
 import httpx
 from lxml import html
 
+from ops.demo.browser import Page
 from ops.demo.scenarios import DECLINED, GOOD
 from ops.rehearse.plan import Intent, Plan
 from ops.rehearse.shop_door import Door, NoAnswer, facts_of
@@ -154,9 +155,8 @@ class Person:
         if self.visit.orders:
             await self._follow(sorted(self.visit.orders)[0])
             return True
-        self.visit.told = " ".join(_texts(answers[-1], "//*[@role='alert' or @role='status']"))[
-            :300
-        ]
+        alerts = _texts(answers[-1], "//*[@role='alert' or @role='status']")
+        self.visit.told = " ".join(alerts)[:300]
         if answers[-1].status_code == 409 and _form(answers[-1], "checkout"):
             # Somebody of the same household has one: the next in line shall have this.
             await self._door.post(f"{self._path}give-back/", {"entry": self._entry})
@@ -175,12 +175,11 @@ class Person:
 
     async def _follow(self, order: str) -> None:
         while time.monotonic() < self._deadline:
-            page = await self._door.get(order)
-            self.visit.told = " ".join(_texts(page, "//*[@id='order-headline']"))
-            tree = html.fromstring(page.text)
-            if tree.xpath("//*[@id='progress'][@data-pending='false']"):
-                mailed = tree.xpath("//*[@data-step='mail'][@data-step-state='done']")
-                self.visit.ending = Ending.PAID if mailed else Ending.DECLINED
+            page = _page(await self._door.get(order))
+            self.visit.told = " ".join(page.texts("//*[@id='order-headline']"))
+            if page.one("//*[@id='progress'][@data-pending='false']") is not None:
+                mailed = page.one("//*[@data-step='mail'][@data-step-state='done']")
+                self.visit.ending = Ending.DECLINED if mailed is None else Ending.PAID
                 return
             await self._sleep(_LOOK_SECONDS)
 
@@ -216,18 +215,20 @@ def _details(plan: Plan) -> dict[str, str]:
     }
 
 
-def _form(page: httpx.Response, name: str) -> dict[str, str] | None:
+def _page(answer: httpx.Response) -> Page:
+    # A redirect has no text, which no parser likes.
+    document = html.fromstring(answer.text or "<p></p>")
+    return Page(str(answer.url), answer.status_code, document)
+
+
+def _form(answer: httpx.Response, name: str) -> dict[str, str] | None:
     """The hidden fields of a form; None when the page does not have it."""
-    found = html.fromstring(page.text).xpath(f"//form[@id='{name}']") if page.text else []
-    if not found:
+    page = _page(answer)
+    if page.one(f"//form[@id='{name}']") is None:
         return None
-    hidden = found[0].xpath(".//input[@type='hidden'][@name]")
+    hidden = page.document.xpath(f"//form[@id='{name}']//input[@type='hidden'][@name]")
     return {str(field.get("name")): str(field.get("value") or "") for field in hidden}
 
 
-def _texts(page: httpx.Response, xpath: str) -> list[str]:
-    if not page.text:
-        return []
-    return [
-        " ".join(node.text_content().split()) for node in html.fromstring(page.text).xpath(xpath)
-    ]
+def _texts(answer: httpx.Response, xpath: str) -> list[str]:
+    return _page(answer).texts(xpath)

@@ -6,7 +6,8 @@ Exit code 0: every unit sold once, everybody has a final answer, gate, database 
 import argparse
 import random
 import time
-from contextlib import nullcontext
+from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
 from ops.demo.run import ENVIRONMENT
@@ -69,12 +70,10 @@ def _rehearse(stack: Stack, wishes: Wishes, options: argparse.Namespace, number:
     print(f"\n{wishes.units} units, {wishes.crowd:,} people, at {base}{stage.path}")
     dice = random.Random(wishes.seed + number)
     crowd = plans(wishes)
-    killing = (
-        kills(stack, options.kill, stage.starts_in_seconds(), dice)
-        if options.kill
-        else nullcontext({})
-    )
-    with killing as hit:
+    with ExitStack() as during:
+        hit: Counter[str] = Counter()
+        if options.kill:
+            hit = during.enter_context(kills(stack, options.kill, stage.starts_in_seconds(), dice))
         visits = send_in(base, stage.path, crowd, wishes.patience_seconds)
     print("Everybody has left. Waiting until nothing is in flight, then the proof.\n")
     facts = settled_facts(stage)

@@ -109,7 +109,11 @@ def _used_units(sale_id: int) -> Counter[str]:
 
 
 def _spent_places(item: SaleItem) -> dict[str, int]:
+    # A grant that was never written down was nobody's turn: its row ended as it began.
     rows: Iterable[Any] = (
-        Ticket.objects.filter(item=item).order_by().values_list("person").annotate(Max("place"))
+        Ticket.objects.filter(item=item, held_until__gt=F("created_at"))
+        .order_by()
+        .values_list("person")
+        .annotate(Max("place"))
     )
     return dict(rows)

@@ -19,7 +19,7 @@ VICTIMS = {
 }
 KINDS = (*VICTIMS, "all")
 # Between two kills the victim comes back: killed faster than it starts, a shop sells nothing.
-_FIRST_SECONDS, _BETWEEN_SECONDS = 2.0, 6.0
+_FIRST_SECONDS, _BETWEEN_SECONDS = 2.0, 10.0
 _BACK_SECONDS = 120
 
 

@@ -66,7 +66,7 @@ def show(request: HttpRequest, slug: str, item_id: int) -> HttpResponse:
     if ticket.order is not None:
         return personal(SeeOther(reverse("shop:order", args=[ticket.order.token])))
     if ticket.status != TicketStatus.HELD:
-        return _told(shown, item, _OVER[TicketStatus(ticket.status)])
+        return _told(shown, item, _OVER[TicketStatus(ticket.status)], 409 if posts else 200)
     if posts:
         return _order(request, shown, ticket, visitor)
     return _page(request, shown, ticket, visitor, CheckoutForm(initial=_filled_in(request)))

@@ -60,6 +60,12 @@ class Stage:
         self._hub = getcurrent()
         self._dying: dict[Any, _Death] = {}
         self._watching: Any = None
+        self._playing: list[Actor] = []
+
+    @property
+    def is_anybody_midway(self) -> bool:
+        """Whether another actor than the one who asks has begun and is not at the end."""
+        return any(one.thread and one is not self._actor for one in self._playing)
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -86,9 +92,11 @@ class Stage:
         ]
         # psycopg2 waits for its answers through us, so that who waits can give way.
         extensions.set_wait_callback(self._wait)
+        self._playing = actors
         try:
             self._play(actors, iter(turns))
         finally:
+            self._playing = []
             for actor in actors:
                 self._end(actor)
             extensions.set_wait_callback(None)

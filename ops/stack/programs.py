@@ -122,7 +122,7 @@ def missing_message(names: Iterable[str]) -> str:
     packages = " ".join(sorted({program.package for program in programs}))
     variables = sorted({variable for program in programs for variable in program.variables})
     lines = [
-        f"Missing on this machine: {', '.join(program.name for program in programs)}.",
+        *textwrap.wrap(f"Missing on this machine: {', '.join(p.name for p in programs)}.", 99),
         "",
         "Three ways on:",
         "  1. Install them, for instance with",

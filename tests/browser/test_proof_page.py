@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.browser]
 def test_a_week_is_proved_and_its_signed_report_is_filed(
     browser: Browser, shop: ShopFloor, tmp_path: Path
 ) -> None:
-    page = open_tab(browser, shop, script=False, size=PHONE)
+    page = open_tab(browser, shop, script=True, size=PHONE)
     user, password = shop.stack.staff_login
     page.goto("/admin/orders/order/proof/")
     page.locator("[name=username]").fill(user)

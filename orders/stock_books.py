@@ -6,10 +6,10 @@ Everything about one SKU is read by one statement, so a sale in between cannot m
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
-from django.db.models.functions import JSONObject
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce, JSONObject
 
-from orders.models import StockHold, StockItem, StockMovement
+from orders.models import SetAside, StockHold, StockItem, StockMovement
 from orders.states import HoldStatus
 
 
@@ -18,7 +18,8 @@ class StockBooks:
     """Units. ``received = sold + on_hand - corrected + written_off`` when the books are right.
 
     ``sold`` are those with shoppers: deducted and not returned. ``corrected`` may be negative.
-    ``kept`` is the sum of the open holds, which ``held`` must equal.
+    ``kept`` is the sum of the open holds and of what is left of open set-asides, which ``held``
+    must equal.
     """
 
     on_hand: int
@@ -44,10 +45,20 @@ def with_books(items: "QuerySet[StockItem]") -> "QuerySet[Any]":
     sums = {kind.value: Sum("quantity", filter=Q(kind=kind), default=0) for kind in kinds}
     movements = StockMovement.objects.filter(sku=OuterRef("sku")).order_by().values("sku")
     holds = StockHold.objects.filter(sku=OuterRef("sku"), status=HoldStatus.HELD)
+    aside = SetAside.objects.filter(sku=OuterRef("sku"), closed_at=None)
     return items.annotate(
         ledger_sums=Subquery(movements.annotate(sums=JSONObject(**sums)).values("sums")),
-        kept_sum=Subquery(
-            holds.order_by().values("sku").annotate(sum=Sum("quantity")).values("sum")
+        kept_sum=Coalesce(
+            Subquery(holds.order_by().values("sku").annotate(sum=Sum("quantity")).values("sum")), 0
+        )
+        + Coalesce(
+            Subquery(
+                aside.order_by()
+                .values("sku")
+                .annotate(sum=Sum(F("quantity") - F("taken")))
+                .values("sum")
+            ),
+            0,
         ),
     )
 

@@ -8,18 +8,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import Sum
 
 from orders import task_names
 from orders.locked import honest_about_locks
 from orders.locks import lock_order, lock_stock
-from orders.models import Notification, Payment, Refund, StockHold, StockItem
+from orders.models import Notification, Payment, Refund, StockItem
 from orders.services.audit_faults import Difference
 from orders.services.notification import announce, enqueue_mail
 from orders.services.payment import enqueue_capture
 from orders.services.refund import enqueue_refund
 from orders.services.timeline import record_event
-from orders.states import OPEN_REFUNDS, UNSETTLED_PAYMENTS, HoldStatus, OrderStatus
+from orders.states import OPEN_REFUNDS, UNSETTLED_PAYMENTS, OrderStatus
+from orders.stock_books import books_of, with_books
 from tasks.outbox import enqueue
 from tasks.sweeping import in_hand
 
@@ -110,13 +110,13 @@ def _send_mail(difference: Difference) -> str:
 
 
 def _recount_held(difference: Difference) -> str:
-    """Whoever changes holds changes the SKU's row in the same transaction, and we have that row:
-    what we count is what the row must say, and who comes later adds to it."""
+    """Whoever changes how much is kept changes the SKU's row in the same transaction, and we have
+    that row: what we count is what the row must say, and who comes later adds to it. An order that
+    takes from what was set aside moves units between the two, which one statement counts."""
     if not StockItem.objects.filter(sku=difference.subject).exists():
         return "left alone: this SKU has no stock; receive it first"
     item = lock_stock(difference.subject)
-    holds = StockHold.objects.filter(sku=item.sku, status=HoldStatus.HELD)
-    counted = holds.aggregate(units=Sum("quantity"))["units"] or 0
+    counted = books_of(with_books(StockItem.objects.filter(pk=item.pk)).get()).kept
     if counted > item.on_hand:
         return f"left alone: {counted} are held and only {item.on_hand} on hand; count the shelf"
     StockItem.objects.filter(pk=item.pk).update(held=counted)

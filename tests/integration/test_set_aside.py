@@ -8,11 +8,14 @@ from orders.errors import NotCorrectable, OutOfStock
 from orders.models import Order, SetAside, StockHold, StockItem
 from orders.selectors import Fate, order_fates
 from orders.services import set_aside, stock
+from orders.services.audit_goods import shelf_differences
 from orders.services.audit_scope import Scope
 from orders.services.audit_shelf import count_shelf
 from orders.services.placement import place_order
+from orders.services.proof_repair import mend, repairs
 from orders.services.shelf import receive_stock
 from orders.states import OrderStatus
+from orders.stock_books import books_of, with_books
 from tests.integration.shopping import command, line, units
 
 pytestmark = pytest.mark.django_db
@@ -124,6 +127,27 @@ def test_the_audit_counts_what_is_set_aside_as_held() -> None:
 
     [counted] = count_shelf(Scope())
     assert counted.held == counted.open_holds == StockItem.objects.get(sku="VASE").held == 3
+
+
+def test_the_admins_books_are_right_while_units_are_set_aside() -> None:
+    kept = kept_units(3)
+    order_from(kept)
+
+    books = books_of(with_books(StockItem.objects.filter(sku="VASE")).get())
+
+    assert (books.kept, books.is_right) == (3, True)
+
+
+def test_a_repair_of_the_held_units_leaves_what_is_set_aside_to_its_sale() -> None:
+    kept = kept_units(3)
+    order_from(kept)
+    StockItem.objects.filter(sku="VASE").update(held=1)
+    [counted] = count_shelf(Scope())
+
+    for step in repairs(shelf_differences(counted)):
+        mend(step)
+
+    assert units("VASE") == (5, 3)
 
 
 def test_what_became_of_orders_is_told_by_their_state_and_once_paid_is_paid() -> None:

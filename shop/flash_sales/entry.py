@@ -7,6 +7,7 @@ some seconds: units, limits and times are the gate's to know.
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -70,9 +71,10 @@ def _answer(
     # Whoever shows a place has been in line, and is told by the gate how that ended.
     if not place.seq and local_answers.is_sold_out(item.pk):
         return Reply(Said.SOLD_OUT)
+    if local_answers.is_away(item.pk):
+        # Not remembered again: a crowd that asks all the time would keep it away for ever.
+        return _without_gate(sale, item, person, place)
     try:
-        if local_answers.is_away(item.pk):
-            raise GateAway("It did not answer a moment ago.")
         for _ in range(_TRIES):
             answer = ask()
             if answer.word != Word.TICKET or _written(item, person, answer):
@@ -87,7 +89,8 @@ def _answer(
     except (Busy, OperationalError, InterfaceError):
         # The grant waits in the gate, and the next poll writes it down.
         log.warning("ticket_not_written", item_id=item.pk, exc_info=True)
-        return pause("The shop is very busy. Your place is kept.", place)
+        busy = pause("The shop is very busy. Your place is kept.", place)
+        return replace(busy, poll_after_ms=_NEXT_POLL_MS)
     if answer.word == Word.LOST:
         return _without_gate(sale, item, person, place)
     if answer.word == Word.SOLD_OUT:

@@ -113,14 +113,14 @@ class Gate:
         return bool(self._run("written", person, nonce))
 
     def end_ticket(self, person: str, nonce: str, *, sold: bool) -> bool:
-        """The ticket's unit is sold, or free again and then given to the next in line; False when
-        the gate does not know the ticket."""
+        """The ticket's unit is sold, or free again: the next in line has it when they ask. False
+        when the gate does not know the ticket."""
         became = "sold" if sold else "free"
-        return bool(self._run("end_ticket", person, nonce, became, _salt()))
+        return bool(self._run("end_ticket", person, nonce, became))
 
     def put_back(self, person: str, nonce: str) -> bool:
         """The database had no unit for this grant: its person waits again, at the same place."""
-        return bool(self._run("end_ticket", person, nonce, "refused", _salt()))
+        return bool(self._run("end_ticket", person, nonce, "refused"))
 
     def adopt(self, person: str, nonce: str, place: int) -> bool:
         """Learn of a live ticket that was written down while the gate was lost or built again;
@@ -159,7 +159,7 @@ class Gate:
     def change(self, **facts: object) -> bool:
         """Change facts; ``add_units`` adds to what is free. False when there is no gate."""
         pairs = [str(part) for pair in facts.items() for part in pair]
-        return bool(self._run("change", _salt(), *pairs))
+        return bool(self._run("change", *pairs))
 
     def facts(self) -> dict[str, str]:
         """Empty when the gate was lost."""

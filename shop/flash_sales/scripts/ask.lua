@@ -39,23 +39,44 @@ if now < starts then return refuse('too_early', starts - now) end
 if now >= ends or status == 'ended' then return refuse('too_late') end
 if status == 'paused' then return refuse('paused') end
 if fact('free') <= 0 and fact('held') <= 0 then return refuse('sold_out') end
-if is_at_limit(person) then return refuse('limit_reached') end
-
--- When to ask again: those who may be let through soon must be there to take it, and the many
--- behind them must not keep the machine busy: together they ask about a thousand times a second.
-local MOST_MS, MOST_BEHIND_MS = 3000, 30000
-local function ask_again_ms(before)
-  local free, wait = fact('free'), nil
-  if before < free then
-    wait = math.min(MOST_MS, before * 500 / math.max(1, fact('rate')))
-  elseif before < free + fact('held') then
-    wait = math.min(MOST_MS, (before - free) * 20)
-  else
-    wait = math.min(MOST_BEHIND_MS, math.max(MOST_MS, before))
-  end
-  return math.floor(math.max(1000, wait) * (1 + jitter / 4000))
+if is_at_limit(person) then
+  leave_line(person)
+  return refuse('limit_reached')
 end
 
+-- When to ask again. A unit is given to who asks, so those who may be next ask about every second;
+-- the many behind them must not keep the machine busy: together about a thousand times a second.
+local NEAR_MS, MOST_MS, MOST_BEHIND_MS = 750, 10000, 30000
+local NEAR_LEAST, NEAR_MOST = 20, 200
+local near = math.min(NEAR_MOST, math.max(NEAR_LEAST, fact('free') + fact('held')))
+local function ask_again_ms(before)
+  local wait = NEAR_MS
+  if before < fact('free') then
+    wait = math.min(MOST_MS, before * 500 / math.max(1, fact('rate')))
+  elseif before >= near then
+    wait = math.min(MOST_BEHIND_MS, NEAR_MS + (before - near) * 3)
+  end
+  return math.floor(math.max(NEAR_MS, wait) * (1 + jitter / 4000))
+end
+
+-- First come, first served. But a unit does not lie there for longer than the first in line take to
+-- ask again: then whoever of those near the head asks next has it, and the others keep their places.
+local TURN_MS = 1200
+local function may_have_unit(before, units)
+  if units <= 0 then
+    redis.call('HDEL', state, 'turn_at')
+    return false
+  end
+  if before < units then
+    redis.call('HDEL', state, 'turn_at')
+    if units > 1 then turn_begins(now) end
+    return true
+  end
+  turn_begins(now)
+  return before < near and now - fact('turn_at') > TURN_MS
+end
+
+park_sleepers(now)
 local place = redis.call('ZSCORE', line, person)
 if not place then
   place = redis.call('HGET', parked, person)
@@ -73,12 +94,19 @@ if not place then
   redis.call('ZADD', line, place, person)
   redis.call('HDEL', parked, person)
 end
-redis.call('ZADD', seen, now, person)
-advance(now, salt)
-mine = has_ticket()
-if mine then return mine end
-local before = redis.call('ZRANK', line, person)
-if not before then return refuse('limit_reached') end
+local before, units = redis.call('ZRANK', line, person), ready_units(now)
+if before >= units and units > 0 and before < near then
+  for _, head in ipairs(redis.call('ZRANGE', line, 0, math.min(units, NEAR_LEAST) - 1)) do
+    -- They got their units of another item meanwhile.
+    if is_at_limit(head) then leave_line(head) end
+  end
+  before = redis.call('ZRANK', line, person)
+end
+if may_have_unit(before, units) then
+  -- The nonce is made of the caller's salt, which is random, and the place, which is unique.
+  grant(person, place, salt .. '-' .. place, now)
+  return has_ticket()
+end
 local wait = ask_again_ms(before)
 redis.call('ZADD', seen, now + wait, person)
 return answer('in_line', '', place, before, wait)

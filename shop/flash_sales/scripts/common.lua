@@ -3,7 +3,7 @@
 -- KEYS of one item of one sale, all with the sale's hash tag:
 --   1 state    HASH  what the database said last, and what was given since
 --   2 line     ZSET  person -> place, of those who wait
---   3 seen     ZSET  person -> when they should have asked again (ms)
+--   3 seen     ZSET  person -> when they were told to ask again (ms)
 --   4 tickets  HASH  person -> nonce:place:since(ms):written(0|1)
 --   5 used     HASH  person -> units of this sale, tickets and bought ones (shared by all items)
 --   6 counts   HASH  answer -> how often
@@ -62,6 +62,7 @@ local function grant(person, place, nonce, now)
   redis.call('HINCRBY', used, person, 1)
   redis.call('HINCRBY', state, 'free', -1)
   redis.call('HINCRBY', state, 'held', 1)
+  redis.call('HSET', state, 'tokens', tostring(fact('tokens') - 1))
   leave_line(person)
   count('ticket')
 end
@@ -70,33 +71,33 @@ local function unuse(person)
   if redis.call('HINCRBY', used, person, -1) <= 0 then redis.call('HDEL', used, person) end
 end
 
--- Give free units to those at the head of the line who are still there. Whoever has not asked for
--- a while keeps the place, but outside the line: nobody waits for a closed laptop, and a thousand
--- of them do not stand in the way of one who is there. A grant's nonce is made of the caller's,
--- which is random, and the place, which is unique.
-local LOOK_AT_MOST = 200
-local function advance(now, salt)
-  if fact('free') <= 0 or redis.call('HGET', state, 'status') ~= 'open' then return end
-  if now < fact('starts_ms') or now >= fact('ends_ms') then return end
-  local tokens = refill(now)
-  local asleep = fact('asleep_ms')
-  for _ = 1, LOOK_AT_MOST do
-    if tokens < 1 or fact('free') <= 0 then break end
-    local head = redis.call('ZRANGE', line, 0, 0, 'WITHSCORES')
-    if #head == 0 then break end
-    local person, place = head[1], head[2]
-    if now - tonumber(redis.call('ZSCORE', seen, person) or '0') > asleep then
-      leave_line(person)
-      redis.call('HSET', parked, person, place)
-    elseif is_at_limit(person) then
-      -- They got their units of another item meanwhile.
-      leave_line(person)
-    else
-      grant(person, place, salt .. '-' .. place, now)
-      tokens = tokens - 1
-    end
+-- Whoever has not asked for a while keeps the place, but outside the line: nobody waits for a closed
+-- laptop, and a thousand of them do not stand in the way of one who is there.
+local PARK_AT_MOST = 500
+local function park_sleepers(now)
+  local since = '(' .. (now - fact('asleep_ms'))
+  local late = redis.call('ZRANGEBYSCORE', seen, '-inf', since, 'LIMIT', 0, PARK_AT_MOST)
+  for _, person in ipairs(late) do
+    local place = redis.call('ZSCORE', line, person)
+    leave_line(person)
+    if place then redis.call('HSET', parked, person, place) end
   end
+end
+
+-- Units that may be given now: free ones, as many as the rate lets through.
+local function ready_units(now)
+  local free = fact('free')
+  if free <= 0 or redis.call('HGET', state, 'status') ~= 'open' then return 0 end
+  if now < fact('starts_ms') or now >= fact('ends_ms') then return 0 end
+  local tokens = refill(now)
   redis.call('HSET', state, 'tokens', tostring(tokens))
+  return math.min(free, math.floor(tokens))
+end
+
+-- A unit is never kept for somebody who is not there: it is given when its person asks. The first in
+-- line have their turn from this moment on; see ask.lua for who is next when they do not come.
+local function turn_begins(now)
+  redis.call('HSETNX', state, 'turn_at', now)
 end
 
 -- nonce, place, since (ms), written; nil when the person has no ticket.

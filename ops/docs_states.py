@@ -169,9 +169,9 @@ CAUSES |= {
         ("held", "returned"): Cause(
             "shopper", "giving_back.give_back", "did not want it after all"
         ),
-        ("ordered", "sold"): Cause("keeper", "expiring.follow_orders", "its order was paid"),
+        ("ordered", "sold"): Cause("keeper", "expiring.follow_paid", "its order was paid"),
         ("ordered", "expired"): Cause(
-            "keeper", "expiring.follow_orders", "its order expired or was cancelled unpaid"
+            "keeper", "expiring.follow_ended", "its order expired or was cancelled unpaid"
         ),
     },
 }

@@ -14,7 +14,7 @@ VICTIMS = {
     "relay": ("relay",),
     "redis": ("redis-cache",),
     "rabbitmq": ("rabbitmq",),
-    "keeper": ("keeper",),
+    "keeper": ("keeper", "keeper-2"),
     "web": ("web",),
 }
 KINDS = (*VICTIMS, "all")

@@ -83,7 +83,8 @@ def _rehearse(stack: Stack, wishes: Wishes, options: argparse.Namespace, number:
         print("  killed: " + ", ".join(f"{times} × {part}" for part, times in hit.items()))
     print(f"\n{words}\n")
     _draw(stage, options.plots, number)
-    found = list(faults(wishes, visits, facts, proof_holds=holds))
+    undisturbed = not options.kill
+    found = list(faults(wishes, visits, facts, proof_holds=holds, undisturbed=undisturbed))
     for line in found[:20]:
         print(f"  BROKEN: {line}")
     if len(found) > 20:

@@ -24,7 +24,9 @@ WORKER_QUEUES = {
 EVENTS = ("relay-events", "consumer-sales")
 # These tell by a file that they do their work; the others answer over the network.
 HEARTBEATS = ("relay", *WORKER_QUEUES, "beat", "keeper")
-APPLICATION = ("web", "relay", *WORKER_QUEUES, "beat", "keeper", "flower", *EVENTS)
+# A second one, which goes on at once when the first dies. Tests start it where they need it.
+STANDBY = ("keeper-2",)
+APPLICATION = ("web", "relay", *WORKER_QUEUES, "beat", "keeper", *STANDBY, "flower", *EVENTS)
 ALL = (*SERVERS, *APPLICATION)
 PROGRAM_OF = {
     "postgres": "PostgreSQL",
@@ -135,10 +137,10 @@ def _application(
             *("beat", "--pidfile=", "--loglevel", "INFO"),
             *("--schedule", str(layout.data("beat-schedule"))),
         ],
-        "keeper": ["python", "manage.py", "keep_sales"],
+        **{name: ["python", "manage.py", "keep_sales"] for name in ("keeper", *STANDBY)},
         "flower": [*celery, "flower"],
     }
-    return commands[name], heartbeat if name in HEARTBEATS else {}
+    return commands[name], heartbeat if name in (*HEARTBEATS, *STANDBY) else {}
 
 
 def _granian(interface: str, target: str, port: int, workers: int) -> list[str]:

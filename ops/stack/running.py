@@ -188,7 +188,8 @@ class RunningStack:
 
         The shop is opened before the broker is there: it does not need it.
         """
-        wanted = [part for part in APPLICATION if part in set(which) and part in self.parts]
+        chosen = set(which)
+        wanted = [part for part in APPLICATION if part in chosen and part in self.parts]
         self._wait_for_server("postgres")
         self._prepare()
         if "web" in wanted:

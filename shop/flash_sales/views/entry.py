@@ -133,7 +133,7 @@ def _line_page(shown: ShownSale, item: SaleItem, visitor: Visitor, reply: Reply)
         reply=reply,
         token=visitor.token,
         words=words_of(reply, limit_per_person=shown.sale.limit_per_person),
-        look_again_seconds=max(2, -(-reply.poll_after_ms // 1_000)),
+        look_again_seconds=max(1, -(-reply.poll_after_ms // 1_000)),
     )
     return HttpResponse(page)
 

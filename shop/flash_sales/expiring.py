@@ -16,13 +16,6 @@ from shop.flash_sales.tickets import expire_ticket, mark_sold
 _AT_ONCE = 500
 
 
-def free_units() -> int:
-    """Free what somebody may be waiting for: units of tickets whose time is over, and of orders
-    that ended unpaid; how many tickets, some hundreds at most."""
-    expire_declined()
-    return expire_unused() + follow_ended()
-
-
 def expire_unused() -> int:
     """Free the units of tickets with which nobody ordered in time; how many, 500 at most."""
     over = Ticket.objects.filter(status=TicketStatus.HELD, held_until__lte=Now())

@@ -92,9 +92,10 @@ class Gate:
         self.tickets_key = f"{item}:tickets"
         self.state_key = f"{item}:state"
         self.line_key = f"{item}:line"
+        self.seen_key = f"{item}:seen"
         self.refusals_key = f"{item}:refusals"
         self._keys = [
-            *(self.state_key, self.line_key, f"{item}:seen", self.tickets_key),
+            *(self.state_key, self.line_key, self.seen_key, self.tickets_key),
             *(f"{self._root}:used", self.counts_key, f"{item}:parked", f"{item}:spent"),
             self.refusals_key,
         ]

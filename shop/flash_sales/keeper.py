@@ -24,7 +24,7 @@ from shop.flash_sales import log as sale_log
 from shop.flash_sales import selling
 from shop.flash_sales.dropping import drop_old_gates
 from shop.flash_sales.errors import NotAllowed
-from shop.flash_sales.expiring import follow_orders, free_units
+from shop.flash_sales.expiring import expire_declined, expire_unused, follow_ended, follow_orders
 from shop.flash_sales.gate import GateAway
 from shop.flash_sales.models import FlashSale, SaleItem
 from shop.flash_sales.rebuilding import build_gates, gated_items
@@ -94,8 +94,11 @@ class Keeper:
             self._free()
 
     def _free(self) -> None:
+        """What somebody in line may be waiting for."""
         self._freed_at = time.monotonic()
-        free_units()
+        expire_declined()
+        expire_unused()
+        follow_ended()
 
     # -- sales -------------------------------------------------------------------
 

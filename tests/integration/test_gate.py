@@ -7,10 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import redis
 from django.conf import LazySettings
-from django.conf import settings as django_settings
+from django.conf import settings as configured
 
 from shop.flash_sales.gate import Answer, Gate, GateAway, Grant, Word
 from tests.integration.gates import HOUR_MS, facts, gate, let_through, now_ms, units
+
+GATE_URL = configured.GATE_URL
 
 
 def words(answers: list[Answer]) -> list[Word]:
@@ -220,6 +222,34 @@ def test_each_unit_has_a_turn_of_its_own_for_the_first_in_line() -> None:
         assert one.poll("dia").word == Word.TICKET
 
 
+def test_closed_laptops_near_the_head_do_not_keep_a_unit_from_those_behind_them() -> None:
+    with gate(free=1, asleep_ms=3_000) as one, redis.Redis.from_url(GATE_URL) as server:
+        held = let_through(one, "ada")
+        for number in range(30):
+            one.click(f"p{number}")
+        one.end_ticket("ada", held.nonce, sold=False)
+        a_turn_is_over(one)
+        assert one.poll("p29").word == Word.IN_LINE
+
+        server.zadd(one.seen_key, {f"p{number}": now_ms() - 3_100 for number in range(10)})
+
+        assert one.poll("p29").word == Word.TICKET
+        assert one.poll("p0").before == 0
+
+
+def test_whoever_is_a_little_late_is_still_in_line() -> None:
+    with gate(free=0, held=1, asleep_ms=3_000) as one, redis.Redis.from_url(GATE_URL) as server:
+        for person in ("ada", "bob"):
+            one.click(person)
+        server.zadd(one.seen_key, {"ada": now_ms() - 20_000})
+        assert one.poll("bob").before == 1
+
+        server.zadd(one.seen_key, {"ada": now_ms() - 31_000})
+
+        assert one.poll("bob").before == 0
+        assert one.poll("ada").before == 0
+
+
 def test_nobody_far_behind_takes_a_unit_that_waits_for_the_first() -> None:
     with gate(free=1) as one:
         held = let_through(one, "ada")
@@ -417,24 +447,22 @@ def test_the_log_of_refusals_has_a_bound() -> None:
 
 
 def test_those_who_are_next_ask_about_every_second_and_those_far_behind_seldom() -> None:
-    with gate(free=0, held=30, rate=10) as one:
+    with gate(free=0, held=30, rate=100) as one:
         waits = [one.click(f"p{number}").extra for number in range(400)]
 
         assert all(750 <= wait <= 940 for wait in waits[:30])
         assert len(set(waits[:30])) > 5  # jitter
-        assert waits[399] > 1_800
+        assert waits[399] > 4_000
 
 
-def test_ten_thousand_in_line_ask_about_a_thousand_times_a_second() -> None:
+def test_ten_thousand_in_line_ask_some_hundred_times_a_second() -> None:
     with gate(free=0, held=500) as one:
-        client = redis.Redis.from_url(django_settings.GATE_URL)
-        crowd = {f"p{number}": number for number in range(1, 10_001)}
-        client.zadd(one.line_key, crowd)
+        with redis.Redis.from_url(GATE_URL) as server:
+            server.zadd(one.line_key, {f"p{number}": number for number in range(1, 10_001)})
 
         each = [one.poll(f"p{number}").extra for number in range(1, 10_001, 50)]
 
-        assert 500 < sum(50 * 1_000 / wait for wait in each) < 2_000
-        client.close()
+        assert 200 < sum(50 * 1_000 / wait for wait in each) < 1_000
 
 
 def test_a_gate_that_does_not_answer_is_away(settings: LazySettings) -> None:

@@ -45,16 +45,18 @@ if is_at_limit(person) then
 end
 
 -- When to ask again. A unit is given to who asks, so those who may be next ask about every second;
--- the many behind them must not keep the machine busy: together about a thousand times a second.
+-- the many behind them must not keep the machine busy: of ten thousand some hundred in a second.
 local NEAR_MS, MOST_MS, MOST_BEHIND_MS = 750, 10000, 30000
+-- No more are let through in a second than the rate says, and no more than there are units.
 local NEAR_LEAST, NEAR_MOST = 20, 200
-local near = math.min(NEAR_MOST, math.max(NEAR_LEAST, fact('free') + fact('held')))
+local near = math.min(fact('rate'), fact('free') + fact('held'), NEAR_MOST)
+near = math.max(NEAR_LEAST, near)
 local function ask_again_ms(before)
   local wait = NEAR_MS
   if before < fact('free') then
     wait = math.min(MOST_MS, before * 500 / math.max(1, fact('rate')))
   elseif before >= near then
-    wait = math.min(MOST_BEHIND_MS, NEAR_MS + (before - near) * 3)
+    wait = math.min(MOST_BEHIND_MS, NEAR_MS + (before - near) * 10)
   end
   return math.floor(math.max(NEAR_MS, wait) * (1 + jitter / 4000))
 end
@@ -73,7 +75,10 @@ local function may_have_unit(before, units)
     return true
   end
   turn_begins(now)
-  return before < near and now - fact('turn_at') > TURN_MS
+  if now - fact('turn_at') <= TURN_MS then return false end
+  if before < near then return true end
+  park_late_heads(now)
+  return redis.call('ZRANK', line, person) < near
 end
 
 park_sleepers(now)

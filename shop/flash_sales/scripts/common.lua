@@ -71,16 +71,28 @@ local function unuse(person)
   if redis.call('HINCRBY', used, person, -1) <= 0 then redis.call('HDEL', used, person) end
 end
 
--- Whoever has not asked for a while keeps the place, but outside the line: nobody waits for a closed
+-- Whoever does not ask any more keeps the place, but outside the line: nobody waits for a closed
 -- laptop, and a thousand of them do not stand in the way of one who is there.
-local PARK_AT_MOST = 500
+local function park(person)
+  local place = redis.call('ZSCORE', line, person)
+  leave_line(person)
+  if place then redis.call('HSET', parked, person, place) end
+end
+
+-- Those of the whole line who are very late; a slow server makes everybody a little late.
+local PARK_AT_MOST, VERY_LATE = 500, 10
 local function park_sleepers(now)
-  local since = '(' .. (now - fact('asleep_ms'))
+  local since = '(' .. (now - VERY_LATE * fact('asleep_ms'))
   local late = redis.call('ZRANGEBYSCORE', seen, '-inf', since, 'LIMIT', 0, PARK_AT_MOST)
-  for _, person in ipairs(late) do
-    local place = redis.call('ZSCORE', line, person)
-    leave_line(person)
-    if place then redis.call('HSET', parked, person, place) end
+  for _, person in ipairs(late) do park(person) end
+end
+
+-- Those at the head for whom a unit waits.
+local LOOK_AT_MOST = 200
+local function park_late_heads(now)
+  local heads, asleep = redis.call('ZRANGE', line, 0, LOOK_AT_MOST - 1), fact('asleep_ms')
+  for _, person in ipairs(heads) do
+    if now - tonumber(redis.call('ZSCORE', seen, person) or '0') > asleep then park(person) end
   end
 end
 

@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 from datetime import timedelta
 
+import redis
 import structlog
 from django.conf import settings
 from django.db import Error as DatabaseTrouble
@@ -27,6 +28,7 @@ from shop.flash_sales.errors import NotAllowed
 from shop.flash_sales.expiring import expire_declined, expire_unused, follow_ended, follow_orders
 from shop.flash_sales.gate import GateAway
 from shop.flash_sales.models import FlashSale, SaleItem
+from shop.flash_sales.published import publish_all
 from shop.flash_sales.rebuilding import build_gates, gated_items
 from shop.flash_sales.reconciling import Reconciler
 from shop.flash_sales.sampling import take_sample
@@ -86,6 +88,8 @@ class Keeper:
         self._tend_gates()
         self._drop_old_gates()
         self._sample()
+        with suppress(redis.RedisError):  # pages read the database meanwhile
+            publish_all()
 
     def _keep_on(self) -> None:
         if time.monotonic() - self._looked_at >= TICK_SECONDS:

@@ -56,12 +56,7 @@ class Watched:
 
     @property
     def gate_url(self) -> str:
-        values = self.stack.environment
-        return values.get("GATE_URL") or values["CACHE_URL"]
-
-    @property
-    def gate_part(self) -> str:
-        return "redis-gate" if "redis-gate" in self.stack.parts else "redis-cache"
+        return self.stack.environment["GATE_URL"]
 
     def generation(self) -> int:
         """Of the gate that is there; 0 when there is none."""

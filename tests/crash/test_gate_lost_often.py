@@ -26,7 +26,7 @@ def flush(sale: Watched) -> None:
 
 def restart_empty(sale: Watched) -> None:
     """It keeps nothing on disk, and its supervisor starts it again."""
-    sale.stack.kill_part(sale.gate_part)
+    sale.stack.kill_part("redis-gate")
 
 
 @pytest.mark.parametrize("lose", [flush, restart_empty])

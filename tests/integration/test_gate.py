@@ -237,6 +237,20 @@ def test_closed_laptops_near_the_head_do_not_keep_a_unit_from_those_behind_them(
         assert one.poll("p0").before == 0
 
 
+def test_whoever_asks_late_from_far_behind_is_answered_and_stays_in_line() -> None:
+    with gate(free=1, asleep_ms=3_000) as one, redis.Redis.from_url(GATE_URL) as server:
+        held = let_through(one, "ada")
+        for number in range(60):
+            one.click(f"p{number}")
+        one.end_ticket("ada", held.nonce, sold=False)
+        a_turn_is_over(one)
+        server.zadd(one.seen_key, {"p40": now_ms() - 9_000})
+
+        late = one.poll("p40")
+
+        assert (late.word, late.before) == (Word.IN_LINE, 40)
+
+
 def test_whoever_is_a_little_late_is_still_in_line() -> None:
     with gate(free=0, held=1, asleep_ms=3_000) as one, redis.Redis.from_url(GATE_URL) as server:
         for person in ("ada", "bob"):

@@ -10,7 +10,7 @@ import redis
 from tests.crash.sale_watchers import Watched, Watcher, watching
 from tests.system.shop_floor import ShopFloor, until
 
-pytestmark = [pytest.mark.crash, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(600)]
 
 UNITS, KEEP, WAIT = 8, 7, 6
 TIMES = 10

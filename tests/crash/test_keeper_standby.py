@@ -9,7 +9,7 @@ import pytest
 from tests.crash.sale_watchers import Watched
 from tests.system.shop_floor import ShopFloor, until
 
-pytestmark = [pytest.mark.crash, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(600)]
 
 KEEPERS = ("keeper", "keeper-2")
 BEGUN, STANDS_BY = "keeper_begins", "keeper_stands_by"
@@ -32,7 +32,7 @@ def sale(shop: ShopFloor) -> Iterator[Watched]:
     shop.stack.start_part("keeper-2")
     yield Watched.open(shop, 5)
     shop.stack.stop_part("keeper-2")
-    until(lambda: words(shop)["keeper"], lambda word: word == BEGUN, seconds=30)
+    until(lambda: words(shop)["keeper"], lambda word: word == BEGUN, seconds=90)
 
 
 def words(shop: ShopFloor) -> dict[str, str]:

@@ -28,7 +28,7 @@ from tasks.admin_base import ReadOnlyAdmin, badge
 COLOURS = {"draft": "info", "announced": "success", "paused": "warning", "ended": "danger"}
 _EDITED = [
     *("slug", "title", "intro", "starts_at", "ends_at", "limit_per_person", "hold_seconds"),
-    *("admission_per_second", "on_lost_gate"),
+    *("admission_per_second", "on_lost_gate", "challenge_work"),
 ]
 
 

@@ -71,8 +71,11 @@ def forget_all() -> None:
 
 def _read(slug: str) -> ShownSale | None:
     sale = FlashSale.objects.filter(slug=slug).exclude(status=SaleStatus.DRAFT).first()
-    if sale is None:
-        return None
+    return read_shown(sale) if sale else None
+
+
+def read_shown(sale: FlashSale) -> ShownSale:
+    """As its pages show it, a draft too. Two queries, and nothing is kept."""
     items = list(SaleItem.objects.filter(sale=sale).order_by("pk"))
     for item in items:
         item.sale = sale

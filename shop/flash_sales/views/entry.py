@@ -13,6 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
 from shop.accounts.client import client_of
+from shop.flash_sales.arriving import arrive, carry_over, remember
 from shop.flash_sales.challenge import Challenge, challenge_of, require_solution
 from shop.flash_sales.entry import answer_click, answer_poll, refuse
 from shop.flash_sales.models import SaleItem
@@ -24,10 +25,8 @@ from shop.flash_sales.views.page import phase_of
 from shop.flash_sales.visitor import (
     PERSON_COOKIE,
     Visitor,
-    forget_places,
     remember_person,
     remember_place,
-    token_at_door,
     who_posts,
     who_reads,
 )
@@ -44,8 +43,8 @@ _WAITING = (Said.IN_LINE, Said.PAUSED)
 def door(request: HttpRequest, slug: str, item_id: int) -> HttpResponse:
     """A person's own page, with the button. It can be opened long before the start."""
     shown, item = find_item(slug, item_id)
-    token, is_new = token_at_door(request, item)
-    task = _task(shown, token)
+    arrival = arrive(request, item)
+    token, task = arrival.token, _task(shown, arrival.token)
     response: HttpResponse
     if wants_json(request):
         facts = {"entry": token, "starts_ms": shown.starts_ms}
@@ -56,9 +55,7 @@ def door(request: HttpRequest, slug: str, item_id: int) -> HttpResponse:
         if task:
             page = page.replace(_TASK_GOES_HERE.encode(), str(task).encode())
         response = HttpResponse(page)
-    if is_new:
-        remember_person(response, item, token)
-        forget_places(request, response, item)
+    remember(arrival, request, response, item)
     return personal(response)
 
 
@@ -87,6 +84,12 @@ def line(request: HttpRequest, slug: str, item_id: int) -> HttpResponse:
         return _refusal(request, shown, item, refuse(item, error, address=client_of(request)))
     if visitor is None:
         return _refusal(request, shown, item, Reply(Said.NOT_IN_LINE))
+    # A poll reads no session: it is a page for people that sees who has signed in.
+    arrival = None if wants_json(request) else carry_over(request, item, visitor)
+    if arrival is not None:
+        again = personal(_see(shown, item, "line"))
+        remember(arrival, request, again, item)
+        return again
     reply = answer_poll(shown.sale, item, visitor.person, visitor.place)
     return _answer(request, shown, item, visitor, reply)
 
@@ -167,6 +170,7 @@ def draw_door(shown: ShownSale, item: SaleItem, token: str, **more: Any) -> str:
         "offer": shown.offers.get(item.sku),
         "phase": phase_of(shown),
         "token": token,
+        "enter_url": _path(shown, item, "enter"),
         "task": _TASK_GOES_HERE if shown.sale.challenge_work else "",
     }
     return draw("door.html", shown, **{**facts, **more})

@@ -12,7 +12,7 @@ from shop.flash_sales import selling
 from shop.flash_sales.gate import Gate
 from shop.flash_sales.models import FlashSale, SaleItem, Ticket
 from tests.integration.back_office_sales import draft_sale
-from tests.integration.desk import plain_files, staff
+from tests.integration.desk import staff
 from tests.integration.sale_visitor import forget_everything
 from tests.integration.sales import gated
 from tests.integration.shop_visitor import Page
@@ -23,7 +23,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def fresh(settings: Settings, tmp_path: Path) -> None:
     forget_everything(settings, tmp_path)
-    plain_files(settings, tmp_path)
 
 
 @pytest.fixture

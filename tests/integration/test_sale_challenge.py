@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from lxml import html
 from pytest_django import Settings
 
 from ops.rehearse.challenge import solve
 from shop.flash_sales.gate import Gate
 from shop.flash_sales.models import SaleItem, Ticket
 from shop.flash_sales.states import OnLostGate
+from tests.integration.desk import staff
 from tests.integration.gates import units
 from tests.integration.sale_visitor import at, facts_of, forget_everything
 from tests.integration.sales import gated, open_item
@@ -84,6 +86,21 @@ def test_a_wrong_solution_is_refused_with_the_reason_and_asks_neither_gate_nor_d
     assert gate.refusals()[0].reason == "challenge"
     assert (gate.line_length(), units(gate)) == (0, (1, 0, 0))
     assert len(queries) == 0
+
+
+def test_the_console_draws_who_was_refused_for_it(item: SaleItem, gate: Gate) -> None:
+    visitor = Visitor()
+    form, _ = task_at_door(item, visitor)
+    visitor.post(at(item, "enter/"), form)
+
+    console = staff("clerk").get(f"/admin/flash_sales/flashsale/{item.sale_id}/console/")
+
+    [refusals] = [
+        figure
+        for figure in html.fromstring(console.content).xpath("//figure")
+        if "Refusals each second" in figure.text_content()
+    ]
+    assert "challenge" in refusals.text_content()
 
 
 def test_a_missing_solution_is_refused_as_json_too(item: SaleItem, gate: Gate) -> None:

@@ -65,8 +65,8 @@ class FlashSaleAdmin(DeedPages, ConsolePages, PreviewPages, ModelAdmin):  # type
     list_display = ["title", "shown_status", "starts_at", "ends_at", "units", "console"]
     list_filter = ["status"]
     search_fields = ["title", "slug"]
-    fields = ["console", "preview", "shown_status", *_EDITED, "history"]
-    readonly_fields = ["console", "preview", "shown_status", "history"]
+    fields = ["console", "preview", "state", *_EDITED, "history"]
+    readonly_fields = ["console", "preview", "state", "history"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[FlashSale]:
         sales: QuerySet[FlashSale] = super().get_queryset(request)
@@ -121,6 +121,10 @@ class FlashSaleAdmin(DeedPages, ConsolePages, PreviewPages, ModelAdmin):  # type
     @badge("state", COLOURS)
     def shown_status(self, sale: FlashSale) -> tuple[str, str]:
         return sale.status, sale.get_status_display()
+
+    @admin.display(description="state")
+    def state(self, sale: FlashSale) -> str:
+        return str(sale.get_status_display())
 
     @admin.display(description="sold")
     def units(self, sale: FlashSale) -> str:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from django.utils.crypto import salted_hmac
 
 from shop.flash_sales.models import FlashSale
-from shop.flash_sales.tokens import Place, TokenRefused, Why
+from shop.flash_sales.tokens import TokenRefused, Why
+from shop.flash_sales.visitor import Visitor
 
 _SALT = "shop.flash_sales.challenge"
 _REFUSAL = (
@@ -42,15 +43,16 @@ def challenge_of(token: str, work: int) -> Challenge:
     return Challenge(salt, hashlib.sha256(f"{salt}{solution}".encode()).hexdigest(), work)
 
 
-def require_solution(sale: FlashSale, token: str, place: Place, solution: str) -> None:
+def require_solution(sale: FlashSale, visitor: Visitor) -> None:
     """Whoever shows a place has solved it before. Costs one keyed hash, and asks nobody.
 
-    Raises TokenRefused: CHALLENGE when ``solution`` is not the one of this token.
+    Raises TokenRefused: CHALLENGE when the solution is not the one of this token.
     """
-    if not sale.challenge_work or place.seq:
+    if not sale.challenge_work or visitor.place.seq:
         return
-    _, right = _secret(token, sale.challenge_work)
-    if not secrets.compare_digest(solution.encode(errors="replace"), str(right).encode()):
+    _, right = _secret(visitor.token, sale.challenge_work)
+    sent = visitor.solution.encode(errors="replace")
+    if not secrets.compare_digest(sent, str(right).encode()):
         raise TokenRefused(Why.CHALLENGE, _REFUSAL)
 
 

@@ -5,7 +5,9 @@ know it, so no cookie of the session is needed for that. A page that only reads 
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qsl
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -22,15 +24,18 @@ from shop.flash_sales.tokens import (
 PERSON_COOKIE = "sale_person"
 _PLACE_COOKIE = "sale_place_"
 _NUMBER = re.compile(r"[0-9]{1,18}")
+_MOST_FIELDS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """``token`` is the proof that this is ``person``."""
+    """``token`` is the proof that this is ``person``, ``solution`` what was sent for its
+    challenge."""
 
     token: str
     person: str
     place: Place
+    solution: str = ""
 
 
 def place_cookie(item: SaleItem) -> str:
@@ -39,11 +44,12 @@ def place_cookie(item: SaleItem) -> str:
 
 def who_posts(request: HttpRequest, item: SaleItem) -> Visitor:
     """Raises TokenRefused."""
-    token, place = request.POST.get("entry", ""), request.POST.get("place", "")
+    form = _form(request)
+    token, place = form.get("entry", ""), form.get("place", "")
     # A tab from before they signed in: the place in the cookie is their account's by now.
     if request.COOKIES.get(PERSON_COOKIE, token) == token:
         place = place or request.COOKIES.get(place_cookie(item), "")
-    return _visitor(token, place, item)
+    return replace(_visitor(token, place, item), solution=form.get("solution", ""))
 
 
 def who_reads(request: HttpRequest, item: SaleItem) -> Visitor | None:
@@ -52,6 +58,16 @@ def who_reads(request: HttpRequest, item: SaleItem) -> Visitor | None:
     if not token:
         return None
     return _visitor(token, request.COOKIES.get(place_cookie(item), ""), item)
+
+
+def _form(request: HttpRequest) -> Mapping[str, str]:
+    """The few fields of a click, without what Django's own form data can do beyond them."""
+    if request.content_type != "application/x-www-form-urlencoded":
+        return request.POST
+    try:
+        return dict(parse_qsl(request.body.decode("ascii"), max_num_fields=_MOST_FIELDS))
+    except ValueError:  # no ASCII, or more fields than any form of ours
+        return request.POST
 
 
 def _visitor(token: str, place: str, item: SaleItem) -> Visitor:
@@ -102,15 +118,15 @@ def remember_place(
 
 
 def _set(response: HttpResponse, name: str, value: str, item: SaleItem) -> None:
-    response.set_cookie(
-        name,
-        value,
-        max_age=TOKEN_LIFE_SECONDS,
-        path=_path(item),
-        secure=settings.SESSION_COOKIE_SECURE,
-        httponly=True,
-        samesite="Lax",
-    )
+    # Not set_cookie: it writes the date of its end too, for browsers of twenty years ago.
+    response.cookies[name] = value
+    cookie = response.cookies[name]
+    cookie["max-age"] = str(TOKEN_LIFE_SECONDS)
+    cookie["path"] = _path(item)
+    cookie["httponly"] = True
+    cookie["samesite"] = "Lax"
+    if settings.SESSION_COOKIE_SECURE:
+        cookie["secure"] = True
 
 
 def _path(item: SaleItem) -> str:

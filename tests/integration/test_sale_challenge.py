@@ -2,18 +2,18 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from lxml import html
 from pytest_django import Settings
 
 from ops.rehearse.challenge import solve
 from shop.flash_sales.gate import Gate
 from shop.flash_sales.models import SaleItem, Ticket
 from shop.flash_sales.states import OnLostGate
-from tests.integration.desk import staff
+from tests.integration.desk import document, staff
 from tests.integration.gates import units
 from tests.integration.sale_visitor import at, facts_of, forget_everything
 from tests.integration.sales import gated, open_item
@@ -71,6 +71,20 @@ def test_whoever_has_solved_the_task_gets_a_ticket(item: SaleItem, gate: Gate) -
     assert Ticket.objects.count() == 1
 
 
+def test_a_form_as_browsers_send_it_carries_the_solution(item: SaleItem, gate: Gate) -> None:
+    visitor = Visitor()
+    right = solved(easy(item), visitor)
+
+    def send(form: dict[str, str]) -> int:
+        kind = "application/x-www-form-urlencoded"
+        path = at(item, "enter/")
+        return visitor.client.post(path, urlencode(form), content_type=kind).status_code
+
+    assert send(right | {"solution": "wrong"}) == 403
+    assert send(right) == 303
+    assert Ticket.objects.count() == 1
+
+
 @pytest.mark.parametrize("solution", ["", "1", "99999999999", "no number", "\x00", "ä" * 9_000])
 def test_a_wrong_solution_is_refused_with_the_reason_and_asks_neither_gate_nor_database(
     item: SaleItem, gate: Gate, solution: str
@@ -95,11 +109,7 @@ def test_the_console_draws_who_was_refused_for_it(item: SaleItem, gate: Gate) ->
 
     console = staff("clerk").get(f"/admin/flash_sales/flashsale/{item.sale_id}/console/")
 
-    [refusals] = [
-        figure
-        for figure in html.fromstring(console.content).xpath("//figure")
-        if "Refusals each second" in figure.text_content()
-    ]
+    (refusals,) = document(console).xpath("//figure[contains(., 'Refusals each second')]")
     assert "challenge" in refusals.text_content()
 
 

@@ -8,6 +8,7 @@ from ops.rehearse.challenge import solve
 from shop.flash_sales.challenge import Challenge, challenge_of, require_solution
 from shop.flash_sales.models import FlashSale
 from shop.flash_sales.tokens import NO_PLACE, Place, TokenRefused, Why, mint_person, read_person
+from shop.flash_sales.visitor import Visitor
 
 WORK = 500
 
@@ -19,7 +20,8 @@ def solution(token: str, work: int = WORK) -> str:
 
 def is_refused(token: str, text: str, *, work: int = WORK, place: Place = NO_PLACE) -> bool:
     try:
-        require_solution(FlashSale(challenge_work=work), token, place, text)
+        visitor = Visitor(token, "visitor:ada", place, text)
+        require_solution(FlashSale(challenge_work=work), visitor)
     except TokenRefused as refused:
         return refused.why == Why.CHALLENGE
     return False

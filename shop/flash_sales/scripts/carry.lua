@@ -4,7 +4,7 @@
 -- {'left'}: no gate, or the visitor has a ticket or units, which stay theirs.
 -- {'carried', the account's place, 0: none}
 local visitor, account, shown = ARGV[1], ARGV[2], tonumber(ARGV[3])
-if redis.call('EXISTS', state) == 0 then return {'left', '0'} end
+if is_lost() then return {'left', '0'} end
 if ticket_of(visitor) or redis.call('HEXISTS', used, visitor) == 1 then return {'left', '0'} end
 
 local function place_of(person)
@@ -16,7 +16,7 @@ local place, waits = place_of(visitor)
 local had_turn = tonumber(redis.call('HGET', spent, visitor) or '0')
 if not place and shown > had_turn then
   place = shown
-  if shown > fact('last_place') then redis.call('HSET', state, 'last_place', shown) end
+  if shown > fact('last_place') then set_fact('last_place', shown) end
 end
 local own, own_waits = place_of(account)
 if place then

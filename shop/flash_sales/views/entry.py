@@ -66,8 +66,7 @@ def enter(request: HttpRequest, slug: str, item_id: int) -> HttpResponse:
     address = client_of(request)
     try:
         visitor = who_posts(request, item)
-        solution = request.POST.get("solution", "")
-        require_solution(shown.sale, visitor.token, visitor.place, solution)
+        require_solution(shown.sale, visitor)
     except TokenRefused as error:
         return _refusal(request, shown, item, refuse(item, error, address=address))
     reply = answer_click(shown.sale, item, visitor.person, visitor.place, address=address)

@@ -38,6 +38,7 @@ def main(argv: list[str]) -> int:
         bots=options.bots,
         hold_seconds=options.hold,
         rate=options.rate,
+        challenge=options.challenge,
         spread_seconds=options.spread,
         patience_seconds=options.patience,
         seed=options.seed,
@@ -125,6 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--bots", type=_share, default=usual.bots, help="forgers and many-named households (2%%)")
     add("--hold", type=int, default=usual.hold_seconds, help="seconds a ticket lasts (20)")
     add("--rate", type=int, default=usual.rate, help="people let through each second (50)")
+    add("--challenge", type=int, default=0, help="hashes that each person does at most (0)")
     add("--spread", type=float, default=usual.spread_seconds, help="seconds of the rush (3)")
     add("--patience", type=float, default=usual.patience_seconds, help="seconds at most (300)")
     add("--kill", choices=KINDS, default="", help="kill -9 these while it runs")

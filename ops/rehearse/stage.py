@@ -30,6 +30,7 @@ starts = timezone.now() + timedelta(seconds=wanted["lead_seconds"])
 sale = selling.create_sale(NewSale(
     wanted["slug"], "Rehearsal", starts, starts + timedelta(hours=1),
     hold_seconds=wanted["hold_seconds"], admission_per_second=wanted["rate"],
+    challenge_work=wanted["challenge_work"],
     on_lost_gate=OnLostGate(wanted["on_lost_gate"]), is_rehearsal=True), actor="rehearsal")
 item = selling.add_item(
     sale.pk, NewItem(wanted["sku"], "Shadow unit", 1_000, wanted["units"]), actor="rehearsal")
@@ -144,6 +145,7 @@ class Stage:
             "units": wishes.units,
             "hold_seconds": wishes.hold_seconds,
             "rate": wishes.rate,
+            "challenge_work": wishes.challenge,
             "lead_seconds": _LEAD_SECONDS + wishes.crowd / _COME_PER_SECOND,
             "on_lost_gate": on_lost_gate,
         }

@@ -45,12 +45,13 @@ def answer_click(
     ``place``: as shown by ``tokens.read_place``. ``address``: from ``client_of``, for the limit.
     """
     ask = partial(_gate(item).click, person, place=place.seq, address=address or "")
-    return _answer(sale, item, person, place, ask)
+    return _answer(sale, item, person, place, ask, joins=True)
 
 
 def answer_poll(sale: FlashSale, item: SaleItem, person: str, place: Place = NO_PLACE) -> Reply:
     """As ``answer_click`` for somebody who waits; whoever has not clicked is NOT_IN_LINE."""
-    return _answer(sale, item, person, place, partial(_gate(item).poll, person, place=place.seq))
+    ask = partial(_gate(item).poll, person, place=place.seq)
+    return _answer(sale, item, person, place, ask, joins=False)
 
 
 def refuse(item: SaleItem, error: TokenRefused, *, address: str | None = None) -> Reply:
@@ -66,7 +67,13 @@ def _gate(item: SaleItem) -> Gate:
 
 
 def _answer(
-    sale: FlashSale, item: SaleItem, person: str, place: Place, ask: Callable[[], Answer]
+    sale: FlashSale,
+    item: SaleItem,
+    person: str,
+    place: Place,
+    ask: Callable[[], Answer],
+    *,
+    joins: bool,
 ) -> Reply:
     # Whoever shows a place has been in line, and is told by the gate how that ended.
     if not place.seq and local_answers.is_sold_out(item.pk):
@@ -85,14 +92,14 @@ def _answer(
         return Reply(Said.LIMIT_REACHED)
     except GateAway:
         local_answers.remember_away(item.pk)
-        return _without_gate(sale, item, person, place)
+        return _without_gate(sale, item, person, place, joins=joins)
     except (Busy, OperationalError, InterfaceError):
         # The grant waits in the gate, and the next poll writes it down.
         log.warning("ticket_not_written", item_id=item.pk, exc_info=True)
         busy = pause("The shop is very busy. Your place is kept.", place)
         return replace(busy, poll_after_ms=_NEXT_POLL_MS)
     if answer.word == Word.LOST:
-        return _without_gate(sale, item, person, place)
+        return _without_gate(sale, item, person, place, joins=joins)
     if answer.word == Word.SOLD_OUT:
         local_answers.remember_sold_out(item.pk)
     now_ms = time.time_ns() // 1_000_000
@@ -106,10 +113,15 @@ def _next_in_line(grant: Answer) -> Reply:
     return Reply(Said.IN_LINE, position=1, held=1, poll_after_ms=_NEXT_POLL_MS, place=place)
 
 
-def _without_gate(sale: FlashSale, item: SaleItem, person: str, place: Place) -> Reply:
-    if sale.on_lost_gate == OnLostGate.DATABASE:
-        return answer_without_gate(item.pk, person, place)
-    return pause(REPAIRING, place)
+def _without_gate(
+    sale: FlashSale, item: SaleItem, person: str, place: Place, *, joins: bool
+) -> Reply:
+    if sale.on_lost_gate != OnLostGate.DATABASE:
+        return pause(REPAIRING, place)
+    if sale.challenge_work and not joins and not place.seq:
+        # Here a poll may end in a unit, and only a click shows that the challenge is solved.
+        return Reply(Said.NOT_IN_LINE)
+    return answer_without_gate(item.pk, person, place)
 
 
 def _written(item: SaleItem, person: str, grant: Answer) -> bool:

@@ -87,6 +87,7 @@ class Gate:
 
     def __init__(self, sale_id: int, item_id: int) -> None:
         self._root = f"{settings.GATE_KEY_PREFIX}:{{sale:{sale_id}}}"
+        self.item_id = item_id
         item = f"{self._root}:{item_id}"
         self.counts_key = f"{item}:counts"
         self.tickets_key = f"{item}:tickets"
@@ -127,6 +128,15 @@ class Gate:
         """Learn of a live ticket that was written down while the gate was lost or built again;
         False when there is no gate, or it knows a ticket of this person."""
         return bool(self._run("adopt", person, nonce, place))
+
+    def carry(self, visitor: str, account: str, *, place: int = 0) -> int | None:
+        """The visitor's place becomes the account's, the better one if both have one, and leads
+        the visitor to nothing any more; the account's place afterwards, 0 for none. None when
+        nothing was changed: there is no gate, or the visitor has a ticket or units.
+
+        ``place``: one that the visitor was given and has shown signed; 0 for none."""
+        word, seq = self._run("carry", visitor, account, place)
+        return int(seq) if word == "carried" else None
 
     def note_refusal(self, reason: str, person: str, address: str) -> None:
         """Count and log somebody who is refused without asking the gate."""

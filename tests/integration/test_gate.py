@@ -87,6 +87,16 @@ def test_five_hundred_at_once_get_exactly_the_units_there_are() -> None:
         assert len({answer.place for answer in answers}) == 500
 
 
+def test_a_process_may_have_had_any_number_of_threads() -> None:
+    with gate(free=1) as one:
+        for number in range(150):
+            thread = threading.Thread(target=one.click, args=(f"p{number}",))
+            thread.start()
+            thread.join()
+
+        assert one.line_length() == 149
+
+
 def test_one_person_clicking_from_many_threads_has_one_ticket() -> None:
     with gate(free=5) as one:
         barrier = threading.Barrier(12)

@@ -91,7 +91,9 @@ end
 
 local function grant(person, place, nonce, now)
   redis.call('HSET', tickets, person, nonce .. ':' .. place .. ':' .. now .. ':0')
-  redis.call('HSET', spent, person, place)
+  -- A place that was carried over may be before one that had its turn.
+  local had_turn = tonumber(redis.call('HGET', spent, person) or '0')
+  redis.call('HSET', spent, person, math.max(had_turn, tonumber(place)))
   redis.call('HINCRBY', used, person, 1)
   move_fact('free', -1)
   move_fact('held', 1)

@@ -4,7 +4,6 @@ A deed returns what its doer was told. What it raises is judged by who lets it h
 """
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import Random
@@ -38,18 +37,18 @@ NOTHING = "nothing to do"
 _own = threading.local()
 
 
-def clock() -> float:
-    """Seconds of the epoch; ten more for a keeper that comes late."""
-    return time.time() + getattr(_own, "ahead", 0.0)
+def is_later() -> bool:
+    """Whether whoever asks comes so late that no grant is new any more."""
+    return getattr(_own, "is_later", False)
 
 
 @contextmanager
-def ten_seconds_later() -> Iterator[None]:
-    _own.ahead = 10.0
+def an_hour_later() -> Iterator[None]:
+    _own.is_later = True
     try:
         yield
     finally:
-        _own.ahead = 0.0
+        _own.is_later = False
 
 
 # -- people ------------------------------------------------------------------------
@@ -175,7 +174,7 @@ def keep(_w: World, _which: int, _person: str, random: Random) -> Job:
 
     def job() -> str:
         if is_late:
-            with ten_seconds_later():
+            with an_hour_later():
                 Keeper().keep_once()
         else:
             Keeper().keep_once()
@@ -193,7 +192,7 @@ def keep_gate(world: World, which: int, _person: str, random: Random) -> Job:
 
     def job() -> str:
         if is_late:
-            with ten_seconds_later():
+            with an_hour_later():
                 return str(reconcile(world.item(which)))
         return str(reconcile(world.item(which)))
 
@@ -240,7 +239,7 @@ def add_units(world: World, which: int, _person: str, random: Random) -> Job:
 
 def change_rate(world: World, _which: int, _person: str, random: Random) -> Job:
     # Never so slow that it matters how long a step takes.
-    rate = random.choice((20, 1_000))
+    rate = random.choice((500, 1_000))
     return lambda: str(selling.change_rate(world.sale_id, rate, actor="test"))
 
 

@@ -1,5 +1,6 @@
 """One random play of a sale: deeds of several processes, cut into steps and shuffled by a seed."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,15 +19,17 @@ from shop.flash_sales.models import (
 )
 from shop.flash_sales.states import OnLostGate
 from tasks.errors import Permanent, TaskError
-from tests.integration.sale_deeds import any_deed, clock, end
+from tests.integration.sale_deeds import any_deed, end, is_later
 from tests.integration.sale_promises import Reader, answers_are_kept, come_to_rest
 from tests.integration.sale_stage import Hand, Stage, State
 from tests.integration.sale_world import World, living_in, open_sale
 
+DEEDS = 40
 HANDS = ["one", "two", "three", "four"]
 # Most races are won or lost within few steps; now and then somebody runs to the end.
 _BURSTS = (1, 1, 1, 2, 2, 3, 5, 8, 13, 1_000)
 _SHOWN_STEPS = 400
+_NUMBERS = re.compile(r"[0-9a-f]{8,}|\d+")
 
 
 class Plays:
@@ -35,6 +38,7 @@ class Plays:
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
+        self._last: list[str] = []
         self._stage = Stage(HANDS)
         self._reader = Reader(self._stage.reader)
 
@@ -52,8 +56,9 @@ class Plays:
             limit=random.randint(1, 2),
             on_lost_gate=random.choice((OnLostGate.PAUSE, OnLostGate.PAUSE, OnLostGate.DATABASE)),
         )
-        with living_in(world, clock):
+        with living_in(world, is_later):
             try:
+                world.build_gates()
                 self._shuffle(world, random, deeds)
                 answers_are_kept(world)
                 come_to_rest(world)
@@ -61,11 +66,16 @@ class Plays:
             except Broken as broken:
                 raise Broken(f"{broken}\n{self._told(seed, deeds)}") from broken
             finally:
+                self._last = [_NUMBERS.sub("#", line) for line in self._stage.trace]
                 self._stage.clear()
                 world.drop_gates()
                 _forget()
         self.counts.update(str(told.reply.said) for told in world.told)
         self.counts["plays"] += 1
+
+    def told(self) -> list[str]:
+        """All steps of the last play, without what is another number each time."""
+        return self._last
 
     def _shuffle(self, world: World, random: Random, deeds: int) -> None:
         stage, left = self._stage, deeds

@@ -20,7 +20,7 @@ from shop.flash_sales.proof import gate_faults, prove_sale
 from shop.flash_sales.rebuilding import gate_of
 from shop.flash_sales.replies import Reply, Said
 from shop.flash_sales.states import LIVE_TICKETS, SaleStatus, TicketStatus
-from tests.integration.sale_deeds import open_payment, settle, ten_seconds_later
+from tests.integration.sale_deeds import an_hour_later, open_payment, settle
 from tests.integration.sale_world import PEOPLE, World
 
 _COUNTED = (*LIVE_TICKETS, TicketStatus.SOLD)
@@ -139,7 +139,7 @@ def _time_is_over(over: list[Ticket]) -> None:
 
 def _keep() -> None:
     for _ in range(2):
-        with ten_seconds_later():
+        with an_hour_later():
             Keeper().keep_once()
 
 

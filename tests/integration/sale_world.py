@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from unittest.mock import patch
 from uuid import UUID, uuid4
 
+from django.test.utils import override_settings
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
@@ -20,7 +21,7 @@ from ops.lifecycle.bank import ModelBank
 from ops.lifecycle.leases import PaperLeases
 from orders.services.placement import PlaceOrder
 from orders.services.shelf import receive_stock
-from shop.flash_sales import keeper, local_answers, selling
+from shop.flash_sales import local_answers, selling
 from shop.flash_sales.models import FlashSale, SaleItem, Ticket
 from shop.flash_sales.rebuilding import build_gates, gate_of
 from shop.flash_sales.replies import Reply
@@ -56,7 +57,7 @@ class World:
     leases: PaperLeases = field(default_factory=PaperLeases)
     places: dict[tuple[int, str], Place] = field(default_factory=dict)
     told: list[Told] = field(default_factory=list)
-    seconds: float = 1_000.0
+    seconds: float = 0.0
 
     def sale(self) -> FlashSale:
         return FlashSale.objects.get(pk=self.sale_id)
@@ -92,6 +93,10 @@ class World:
             self.places[item_id, person] = reply.place
         return f"{reply.said} {reply.place.seq or ''}".strip()
 
+    def build_gates(self) -> None:
+        self.drop_gates()
+        assert build_gates(self.sale())
+
     def drop_gates(self) -> None:
         """As FLUSHALL does: everything, at one moment."""
         gates = [gate_of(item) for item in self.items()]
@@ -118,7 +123,7 @@ def wish(person: str, key: UUID) -> PlaceOrder:
 
 
 def open_sale(units: tuple[int, int], *, limit: int, on_lost_gate: OnLostGate) -> World:
-    """Announced, begun, and its gates are built."""
+    """Announced, and begun."""
     name, now = f"race-{uuid4().hex[:10]}", timezone.now()
     new = NewSale(
         name,
@@ -137,18 +142,20 @@ def open_sale(units: tuple[int, int], *, limit: int, on_lost_gate: OnLostGate) -
         item = selling.add_item(sale.pk, NewItem(sku, sku, 1_000, its_units), actor="test")
         ids.append(item.pk)
     selling.announce(sale.pk, actor="test")
-    world = World(sale.pk, (ids[0], ids[1]))
-    world.drop_gates()
-    assert build_gates(world.sale())
-    return world
+    return World(sale.pk, (ids[0], ids[1]))
 
 
 @contextmanager
-def living_in(world: World, clock: Callable[[], float]) -> Iterator[None]:
-    """Its bank, its clocks. ``clock``: seconds of the epoch, as the keeper sees them. A lost gate
-    is built at the next look: who is late then is not waited for."""
+def living_in(world: World, is_later: Callable[[], bool]) -> Iterator[None]:
+    """Its bank and its clocks: nothing that is done depends on how fast the machine is.
+
+    ``is_later``: whether the keeper that asks comes an hour late. A lost gate is built at the next
+    look: who is late then is not waited for. Nobody who waits falls asleep.
+    """
+    began = timezone.now().replace(microsecond=0)
     own = SimpleNamespace(monotonic=lambda: world.seconds)
-    keepers = SimpleNamespace(time=clock)
+    looks = SimpleNamespace(now=lambda: began + timedelta(seconds=world.seconds))
+    grants = SimpleNamespace(time=lambda: began.timestamp() + is_later() * HOUR.total_seconds())
     local_answers._sold_out_until.clear()
     local_answers._away_until.clear()
     logging.disable(logging.CRITICAL)
@@ -157,10 +164,13 @@ def living_in(world: World, clock: Callable[[], float]) -> Iterator[None]:
             for target, value in (
                 ("orders.gateways.chosen._gateway", lambda *_: world.bank),
                 ("shop.flash_sales.local_answers.time", own),
-                ("shop.flash_sales.reconciling.time", keepers),
+                ("shop.flash_sales.keeper.timezone", looks),
+                ("shop.flash_sales.reconciling.time", grants),
+                ("shop.flash_sales.keeper.SETTLE_SECONDS", 0.0),
+                ("shop.flash_sales.rebuilding.ASLEEP_SECONDS", 3_600),
             ):
                 stack.enter_context(patch(target, value))
-            stack.enter_context(patch.object(keeper, "SETTLE_SECONDS", 0.0))
+            stack.enter_context(override_settings(GATE_ASKS_PER_PERSON=0))
             yield
     finally:
         logging.disable(logging.NOTSET)

@@ -8,13 +8,13 @@ import os
 import pytest
 
 from shop.flash_sales.replies import Said
-from tests.integration.sale_play import Plays
+from tests.integration.sale_play import DEEDS, Plays
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 SEQUENCES = int(os.environ.get("SALE_SEQUENCES", "40"))
 SEED = int(os.environ.get("SALE_SEED", "1"))
-DEEDS = 40
+
 # Every sale has begun, and nobody sends a false proof.
 NEVER = (Said.TOO_EARLY, Said.REFUSED)
 
@@ -30,3 +30,16 @@ def test_no_interleaving_loses_a_unit_or_sells_one_twice() -> None:
     if SEQUENCES >= 20:
         happened = ("killed", "waited for a lock", *Said)
         assert all(plays.counts[what] for what in happened if what not in NEVER), plays.counts
+
+
+def test_the_same_seed_is_the_same_play() -> None:
+    plays = Plays()
+    told = []
+    with plays.open():
+        for seed in (3, 4, 3, 4):
+            plays.play(seed, DEEDS)
+            told.append(plays.told())
+
+    assert told[0] == told[2]
+    assert told[1] == told[3]
+    assert told[0] != told[1]

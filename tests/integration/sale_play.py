@@ -29,7 +29,7 @@ HANDS = ["one", "two", "three", "four"]
 # Most races are won or lost within few steps; now and then somebody runs to the end.
 _BURSTS = (1, 1, 1, 2, 2, 3, 5, 8, 13, 1_000)
 _SHOWN_STEPS = 400
-_NUMBERS = re.compile(r"[0-9a-f]{8,}|\d+")
+_NUMBERS = re.compile(r"[0-9a-f]{8,}|\d+", re.IGNORECASE)
 
 
 class Plays:

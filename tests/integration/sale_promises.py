@@ -100,9 +100,7 @@ def come_to_rest(world: World) -> None:
         selling.resume(world.sale_id, actor="test")
     _settle_orders(world)
     _keep()
-    for item in world.items():
-        if lost := [grant.person for grant in gate_of(item).grants() if not grant.written]:
-            raise Broken(f"Item {item.pk} is kept for {lost}, whose processes have died.")
+    _give_back_unwritten(world)
     replies = _all_ask(world)
     _keep()
     _settled_gates(world)
@@ -144,6 +142,17 @@ def _keep() -> None:
     for _ in range(2):
         with an_hour_later():
             Keeper().keep_once()
+
+
+def _give_back_unwritten(world: World) -> None:
+    """A unit that comes back is granted to the next in line, who may not be there either."""
+    for _ in range(_ROUNDS):
+        grants = [grant for item in world.items() for grant in gate_of(item).grants()]
+        kept_for = [grant.person for grant in grants if not grant.written]
+        if not kept_for:
+            return
+        _keep()
+    raise Broken(f"Units are kept for {kept_for}, whose processes have died.")
 
 
 def _all_ask(world: World) -> dict[tuple[int, str], Reply]:

@@ -191,9 +191,8 @@ def _settled_gates(world: World) -> None:
         if known != dict(live.values_list("person", "nonce")):
             raise Broken(f"Item {item.pk}: the gate knows other tickets: {known}")
         said = _units_by_the_gate(gate_of(item))
-        # Too few is mended by the database, which has the limit itself; with too many a person is
-        # refused what they may have.
-        if any(units > used[person] for person, units in said.items()):
+        # With too many, a person is refused what they may have.
+        if said != dict(used):
             raise Broken(f"The gate believes {said} of people's units; they have {dict(used)}.")
 
 

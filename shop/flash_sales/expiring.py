@@ -1,11 +1,14 @@
 """What time and orders do to tickets: they expire, or are sold. The gate hears of it afterwards."""
 
+from contextlib import suppress
+
 from django.db.models.functions import Now
 
 from orders import selectors
 from orders.selectors import Fate
 from orders.services.sweeping import expire_hold
 from orders.states import OrderStatus
+from shop.flash_sales.gate import Gate, GateAway
 from shop.flash_sales.models import Ticket
 from shop.flash_sales.states import TicketStatus
 from shop.flash_sales.tickets import expire_ticket, mark_sold
@@ -26,7 +29,8 @@ def follow_orders() -> int:
     somebody waits for its unit.
     """
     moved = 0
-    ordered = list(Ticket.objects.filter(status=TicketStatus.ORDERED).order_by("pk"))
+    waiting = Ticket.objects.select_related("item").filter(status=TicketStatus.ORDERED)
+    ordered = list(waiting.order_by("pk"))
     for start in range(0, len(ordered), _AT_ONCE):
         tickets = ordered[start : start + _AT_ONCE]
         ids = [ticket.order_id for ticket in tickets if ticket.order_id is not None]
@@ -48,5 +52,10 @@ def expire_declined() -> int:
 
 def _follow(ticket: Ticket, fate: Fate) -> bool:
     if fate is Fate.PAID:
+        # A gate that was built while the ticket was written may not know it yet. It learns of live
+        # tickets only: of a sold one it would never hear, and believe its unit free for ever.
+        with suppress(GateAway):
+            gate = Gate(ticket.item.sale_id, ticket.item_id)
+            gate.adopt(ticket.person, ticket.nonce, ticket.place)
         return mark_sold(ticket)
     return fate is Fate.ENDED and expire_ticket(ticket)

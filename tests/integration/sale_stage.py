@@ -217,6 +217,7 @@ class Stage:
         if hand.deadlocked:
             raise Broken(f"{hand.name} {hand.job_name}: deadlock at: {hand.step}")
         if hand.is_dead:
+            self._wait_until_gone(hand)
             self.hands[self.hands.index(hand)] = Hand(hand.name, self._note)
         return hand.state is State.STOPPED and not hand.is_dead
 
@@ -248,6 +249,17 @@ class Stage:
                 return
             if time.monotonic() > until:
                 raise Broken(f"{hand.name} {hand.job_name} does not come back from: {hand.step}")
+
+    def _wait_until_gone(self, hand: Hand) -> None:
+        """PostgreSQL frees what a dead process had when it notices, a moment later."""
+        until = time.monotonic() + _STILL_SECONDS
+        while time.monotonic() < until:
+            with self.reader.cursor() as cursor:
+                cursor.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", [hand.backend_pid])
+                if not cursor.fetchall():
+                    return
+            time.sleep(_ANSWER_SECONDS / 4)
+        raise Broken(f"The connection of {hand.name} is still there.")
 
     def _is_blocked(self, hand: Hand) -> bool:
         with self.reader.cursor() as cursor:

@@ -1,6 +1,5 @@
 """Defects put into a sale on purpose: its check is worth something only if it finds each."""
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import timedelta
@@ -53,8 +52,8 @@ def unit_given_unseen() -> Iterator[None]:
 def freed_twice_by_the_gate() -> AbstractContextManager[Any]:
     return _script(
         "end_ticket",
-        "became == 'sold' and 'sold' or 'free', 1)",
-        "became == 'sold' and 'sold' or 'free', 2)",
+        "move_fact(became == 'sold' and 'sold' or 'free', 1)",
+        "move_fact(became == 'sold' and 'sold' or 'free', 2)",
     )
 
 
@@ -62,7 +61,7 @@ def unwritten_grants_taken_for_free() -> AbstractContextManager[Any]:
     """A gate that is built keeps those grants, and their units as well."""
     return _script(
         "build",
-        "redis.call('HINCRBY', state, 'free', -1)\n    redis.call('HINCRBY', state, 'held', 1)",
+        "move_fact('free', -1)\n    move_fact('held', 1)",
         "",
     )
 
@@ -141,13 +140,12 @@ def _instead(function: Any, *names: str) -> AbstractContextManager[Any]:
 def _script(name: str, right: str, wrong: str) -> AbstractContextManager[Any]:
     real = wire.script
 
-    def script(wanted: str) -> tuple[str, str]:
-        text, digest = real(wanted)
+    def script(wanted: str) -> wire.Script:
+        found = real(wanted)
         if wanted != name:
-            return text, digest
-        assert right in text
-        text = text.replace(right, wrong)
-        return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+            return found
+        assert right in found.text
+        return wire.Script.of(found.text.replace(right, wrong))
 
     return patch.object(wire, "script", script)
 

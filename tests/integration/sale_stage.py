@@ -172,15 +172,15 @@ class Stage:
     @contextmanager
     def open(self) -> Iterator[None]:
         """Calls of the gate are steps; everything is closed afterwards, wherever the hands are."""
-        run, script, call = wire.run, Gate._run, Gate._call
+        run, send, call = wire.run, Gate._run, Gate._call
 
-        def asked(name: str, *rest: Any) -> Any:
-            pause(f"gate: {name} {rest[1][0]}")
-            return run(name, *rest)
+        def asked(asks: wire.Script, keys: Any, values: Any) -> Any:
+            pause(f"gate: ask {values[0]}")
+            return run(asks, keys, values)
 
         def sent(gate: Gate, name: str, *arguments: object) -> Any:
             _thread.asks = " ".join([name, *map(str, arguments)])[:110]
-            return script(gate, name, *arguments)
+            return send(gate, name, *arguments)
 
         def called(gate: Gate, act: Any) -> Any:
             pause(f"gate: {_thread.__dict__.pop('asks', 'reads')}")

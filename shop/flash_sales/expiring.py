@@ -1,6 +1,7 @@
 """What time and orders do to tickets: they expire, or are sold. The gate hears of each at once."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from django.db.models import QuerySet
 from django.db.models.functions import Now
@@ -8,6 +9,7 @@ from django.db.models.functions import Now
 from orders.selectors import Fate, has_fate
 from orders.services.sweeping import expire_hold
 from orders.states import OrderStatus
+from shop.flash_sales.gate import Gate, GateAway
 from shop.flash_sales.models import Ticket
 from shop.flash_sales.states import TicketStatus
 from shop.flash_sales.telling import Teller
@@ -34,7 +36,7 @@ def follow_ended() -> int:
 
 def follow_paid() -> int:
     """Tickets whose order was paid are sold; how many, 500 at most."""
-    return _move(_ordered(Fate.PAID), mark_sold, sold=True)
+    return _move(_ordered(Fate.PAID), _sell, sold=True)
 
 
 def expire_declined() -> int:
@@ -47,6 +49,14 @@ def expire_declined() -> int:
     )
     ids = over.order_by("held_until").values_list("order_id", flat=True)[:_AT_ONCE]
     return sum(expire_hold(order_id) for order_id in ids if order_id is not None)
+
+
+def _sell(ticket: Ticket) -> bool:
+    # A gate that was built while the ticket was written may not know it yet. It learns of live
+    # tickets only: of a sold one it would never hear, and believe its unit free for ever.
+    with suppress(GateAway):
+        Gate(ticket.item.sale_id, ticket.item_id).adopt(ticket.person, ticket.nonce, ticket.place)
+    return mark_sold(ticket)
 
 
 def _ordered(fate: Fate) -> "QuerySet[Ticket]":

@@ -97,8 +97,8 @@ class Gate:
         self.refusals_key = f"{item}:refusals"
         self._keys = [
             *(self.state_key, self.line_key, self.seen_key, self.tickets_key),
-            *(f"{self._root}:used", self.counts_key, f"{item}:parked", f"{item}:spent"),
-            self.refusals_key,
+            *(f"{self._root}:units", self.counts_key, f"{item}:parked", f"{item}:spent"),
+            *(self.refusals_key, f"{item}:units"),
         ]
 
     def click(self, person: str, *, place: int = 0, address: str = "") -> Answer:
@@ -152,6 +152,7 @@ class Gate:
         """Put this in place of whatever is there; only who waits is kept, and grants that are not
         written down yet: those are taken from the free units of ``facts``.
 
+        ``used``: units of this item that each person has, held and sold.
         ``spent``: the highest place of each person that led to a ticket, live or ended: nobody
         comes back to the head of the line with it.
         """

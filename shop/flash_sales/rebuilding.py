@@ -66,8 +66,9 @@ def build_gates(sale: FlashSale) -> bool:
 def _build(item: SaleItem) -> None:
     gate = gate_of(item)
     is_lost = not gate.facts()
-    # One statement tells held and sold ones apart: with two, one that is paid in between would be
-    # neither, and its unit free for ever.
+    # One statement tells held and sold ones apart, and who has them: with two, one that is paid in
+    # between would be neither, and its unit free for ever; one that is written down in between
+    # would be its person's now and once more when it is learnt of.
     counted = Ticket.objects.filter(item=item, status__in=_COUNTED)
     tickets = [ticket for ticket in counted if ticket.status != TicketStatus.SOLD]
     sold = len(counted) - len(tickets)
@@ -80,7 +81,8 @@ def _build(item: SaleItem) -> None:
         "last_place": item.last_place + (_PLACES_APART if is_lost else 0),
         "generation": item.sale.generation,
     }
-    gate.build(facts, map(_grant_of, tickets), _used_units(item.sale_id), _spent_places(item))
+    used = Counter(ticket.person for ticket in counted)
+    gate.build(facts, map(_grant_of, tickets), used, _spent_places(item))
 
 
 def live_tickets(item: SaleItem) -> "QuerySet[Ticket]":
@@ -100,12 +102,6 @@ def gated_items() -> "QuerySet[SaleItem]":
 def _grant_of(ticket: Ticket) -> Grant:
     since_ms = round(ticket.created_at.timestamp() * 1_000)
     return Grant(ticket.person, ticket.nonce, ticket.place, since_ms, written=True)
-
-
-def _used_units(sale_id: int) -> Counter[str]:
-    """Units of each person that count against the limit: of all items, held and sold."""
-    rows = Ticket.objects.filter(item__sale=sale_id, status__in=_COUNTED).order_by()
-    return Counter(rows.values_list("person", flat=True))
 
 
 def _spent_places(item: SaleItem) -> dict[str, int]:

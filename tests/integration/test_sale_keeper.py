@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
@@ -18,7 +19,7 @@ from shop.flash_sales import selling, tickets
 from shop.flash_sales.dropping import drop_old_gates
 from shop.flash_sales.errors import NotAllowed
 from shop.flash_sales.expiring import expire_unused, follow_ended
-from shop.flash_sales.gate import Word
+from shop.flash_sales.gate import Gate, Word
 from shop.flash_sales.keeper import Keeper
 from shop.flash_sales.models import FlashSale, SaleItem, SaleSample, Ticket
 from shop.flash_sales.ordering import order_with_ticket
@@ -26,6 +27,7 @@ from shop.flash_sales.rebuilding import build_gates, gate_of
 from shop.flash_sales.reconciling import difference
 from shop.flash_sales.states import SaleStatus, TicketStatus
 from tests.contract.waiting import wait_until
+from tests.integration.gates import facts
 from tests.integration.keeping import again, announced, checkout, counts, drafted, ticket_for
 from tests.integration.shopping import units
 
@@ -410,3 +412,40 @@ def test_staff_can_have_a_gate_built_again() -> None:
     gate_of(item).drop()
     with pytest.raises(CommandError, match="no sale 'roses'"):
         call_command("keep_sales", rebuild="roses")
+
+
+def test_a_ticket_written_while_its_gate_is_built_counts_once_against_the_limit(
+    keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = announced(3, limit_per_person=2)
+    keeper.keep_once()
+    real = Gate.build
+
+    def build_late(gate: Gate, *facts: Any) -> None:
+        let_through(item, "ann")
+        real(gate, *facts)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Gate, "build", build_late)
+        assert build_gates(again(item).sale)
+    keeper.keep_once()
+    ticket = Ticket.objects.get()
+    order_with_ticket(ticket, checkout("ann"))
+    Order.objects.update(status=OrderStatus.PAID, paid_at=Now())
+    keeper.keep_once()
+
+    assert gate_of(item).click("ann").word == Word.TICKET
+
+
+def test_a_gate_that_is_built_leaves_what_people_have_of_other_items(keeper: Keeper) -> None:
+    item = announced(1, limit_per_person=2)
+    other = Gate(item.sale_id, item.pk + 1)
+    other.build(facts(free=1, limit=2), [], {})
+    granted = other.click("ann")
+
+    keeper.keep_once()
+    other.end_ticket("ann", granted.nonce, sold=False)
+    assert gate_of(item).click("ann").word == Word.TICKET
+    assert other.click("ann").word == Word.TICKET
+    assert other.click("bob").word == Word.IN_LINE
+    other.drop()

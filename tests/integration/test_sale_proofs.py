@@ -1,16 +1,21 @@
 """Who cheats in a sale is refused, with the reason."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from django.utils.http import http_date
 from pytest_django import Settings
 
 from orders.models import Order
+from shop.flash_sales import shown, tokens
 from shop.flash_sales.gate import Gate
 from shop.flash_sales.models import SaleItem, Ticket
 from shop.flash_sales.states import TicketStatus
-from tests.integration.gates import HOUR_MS, now_ms
+from shop.flash_sales.tokens import TOKEN_LIFE_SECONDS
+from tests.integration.gates import HOUR_MS, now_ms, units
 from tests.integration.sale_visitor import at, clicks, facts_of, forget_everything, holder
 from tests.integration.sales import gated, open_item
 from tests.integration.shop_visitor import Visitor, filled
@@ -128,15 +133,98 @@ def test_a_ticket_cannot_be_paid_or_given_back_with_a_strangers_token(
     assert not Order.objects.exists()
 
 
-def test_a_hundred_people_at_one_address_get_what_one_may_have() -> None:
-    item = open_item(2)
-    with gated(item):
-        first, second = holder(item), holder(item)
-        first.post(at(item, "ticket/"), filled(first.get(at(item, "ticket/"))))
-        form = filled(second.get(at(item, "ticket/")))
+def test_a_place_of_another_item_is_refused(item: SaleItem, gate: Gate) -> None:
+    other = next_item(item)
+    visitor = Visitor()
+    with gated(other, free=0, held=1):
+        clicks(other, visitor)
+        place = visitor.client.cookies[f"sale_place_{other.pk}"].value
+        form = visitor.get(at(item)).form("enter")
 
-        refused = second.post(at(item, "ticket/"), {**form, "email": "other@example.org"})
+        page = visitor.post(at(item, "enter/"), {**form, "place": place})
 
-    assert refused.status == 409
-    assert "This postal address has the one unit" in refused.words
-    assert Order.objects.count() == 1
+    assert page.status == 403
+    assert "given to somebody else" in page.words
+    assert gate.counts()["reused"] == 1
+    assert gate.line_length() == 0
+
+
+def test_a_token_that_is_too_old_is_refused_and_the_door_gives_a_new_one(
+    item: SaleItem, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor = Visitor()
+    long_ago = SimpleNamespace(time=lambda: time.time() - TOKEN_LIFE_SECONDS - 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(tokens, "time", long_ago)
+        form = visitor.get(at(item)).form("enter")
+
+    page = visitor.post(at(item, "enter/"), form)
+
+    assert page.status == 403
+    assert "This page is too old" in page.words
+    assert gate.counts()["old"] == 1
+    assert clicks(item, visitor).location == at(item, "ticket/")
+
+
+@pytest.mark.parametrize("hours", [-5, 5])
+def test_no_time_that_a_client_sends_counts(item: SaleItem, gate: Gate, hours: int) -> None:
+    gate.change(starts_ms=now_ms() + 90_000)
+    visitor, wrong_ms = Visitor(), now_ms() + hours * HOUR_MS
+    form = visitor.get(at(item)).form("enter")
+    date = http_date(wrong_ms / 1_000)
+    sent = {**form, "now_ms": str(wrong_ms), "starts_ms": str(wrong_ms), "turn_at_ms": "1"}
+    headers = {"Date": date, "If-Modified-Since": date, "If-Unmodified-Since": date}
+
+    page = visitor.post(at(item, "enter/"), sent, **headers)
+
+    assert page.root.get_element_by_id("answer").get("data-said") == "too_early"
+    assert "the sale starts in 1 minute 2" in page.words or "in 1 minute 30" in page.words
+    assert not Ticket.objects.exists()
+    gate.change(starts_ms=now_ms() - 1)
+    assert visitor.post(at(item, "enter/"), sent, **headers).location == at(item, "ticket/")
+
+
+def test_a_form_that_is_sent_again_after_the_end_changes_nothing(
+    item: SaleItem, gate: Gate
+) -> None:
+    visitor = Visitor()
+    click = visitor.get(at(item)).form("enter")
+    visitor.post(at(item, "enter/"), click)
+    checkout = filled(visitor.get(at(item, "ticket/")))
+    back = visitor.get(at(item, "ticket/")).form("give-back")
+    visitor.post(at(item, "give-back/"), back)
+    other = holder(item)
+    gate.change(status="ended")
+
+    assert "The sale is over" in visitor.post(at(item, "enter/"), click).words
+    assert visitor.post(at(item, "ticket/"), checkout).status == 409
+    visitor.post(at(item, "give-back/"), back)
+
+    assert not Order.objects.exists()
+    assert Ticket.objects.get(status=TicketStatus.HELD).place == 2
+    assert other.get(at(item, "ticket/")).form("checkout")
+    assert units(gate) == (0, 1, 0)
+
+
+def test_a_click_that_is_replayed_after_its_turn_goes_to_the_end_of_the_line(
+    item: SaleItem, gate: Gate
+) -> None:
+    visitor = holder(item)
+    place = visitor.client.cookies[f"sale_place_{item.pk}"].value
+    form = visitor.get(at(item)).form("enter")
+    visitor.post(at(item, "give-back/"), visitor.get(at(item, "ticket/")).form("give-back"))
+    holder(item)
+    clicks(item, Visitor())
+
+    visitor.post(at(item, "enter/"), {**form, "place": place})
+
+    assert "You are 2nd in line" in visitor.get(at(item, "line/")).words
+
+
+def next_item(item: SaleItem) -> SaleItem:
+    """Another one of the same sale."""
+    other = SaleItem.objects.create(
+        sale=item.sale, sku=f"{item.sku}-2", title="Another", price_cents=1_000
+    )
+    shown.forget_all()
+    return other

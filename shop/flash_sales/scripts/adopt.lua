@@ -4,7 +4,7 @@ if is_lost() or ticket_of(ARGV[1]) then return 0 end
 local person, place = ARGV[1], ARGV[3]
 redis.call('HSET', tickets, person, ARGV[2] .. ':' .. place .. ':' .. now_ms() .. ':1')
 redis.call('HSET', spent, person, place)
-redis.call('HINCRBY', used, person, 1)
+use(person, 1)
 move_fact('free', -1)
 move_fact('held', 1)
 leave_line(person)

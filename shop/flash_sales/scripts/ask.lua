@@ -1,7 +1,7 @@
 -- A click, or a poll of somebody who has clicked.
 -- ARGV: person, salt (random), joins (1: a click; 0: a poll), place (0, or one that was signed),
 -- jitter (0 to 999), address, asks allowed per person, clicks allowed per address (0: any number)
--- KEYS 10 and 11: asks of this person, clicks from this address, in this window
+-- KEYS 11 and 12: asks of this person, clicks from this address, in this window
 local person, salt, joins, shown = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4])
 local jitter, address = tonumber(ARGV[5]), ARGV[6]
 
@@ -29,7 +29,7 @@ end
 -- Whoever has a unit keeps it, whatever the sale does meanwhile.
 local mine = has_ticket()
 if mine then return mine end
-if is_above(KEYS[10], tonumber(ARGV[7])) or (joins and is_above(KEYS[11], tonumber(ARGV[8]))) then
+if is_above(KEYS[11], tonumber(ARGV[7])) or (joins and is_above(KEYS[12], tonumber(ARGV[8]))) then
   count('rate')
   log_refusal('rate', person, address, now)
   return answer('rate')

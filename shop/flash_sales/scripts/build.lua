@@ -14,7 +14,10 @@ end
 
 local given = fact('last_place')
 local known = redis.call('HGETALL', tickets)
-redis.call('DEL', state, tickets, used)
+-- What people have of other items stays as it is: their tickets come and go meanwhile.
+local had = redis.call('HGETALL', own)
+for at = 1, #had, 2 do use(had[at], -tonumber(had[at + 1])) end
+redis.call('DEL', state, tickets, own)
 facts = {}
 each_pair(set_fact)
 if given > fact('last_place') then set_fact('last_place', given) end
@@ -22,13 +25,13 @@ each_pair(function(person, ticket)
   redis.call('HSET', tickets, person, ticket)
   leave_line(person)
 end)
-each_pair(function(person, units) redis.call('HSET', used, person, units) end)
+each_pair(use)
 each_pair(function(person, place) redis.call('HSET', spent, person, place) end)
 for at = 1, #known, 2 do
   local person, ticket = known[at], known[at + 1]
   local is_unwritten = string.sub(ticket, -2) == ':0'
   if is_unwritten and redis.call('HSETNX', tickets, person, ticket) == 1 then
-    redis.call('HINCRBY', used, person, 1)
+    use(person, 1)
     move_fact('free', -1)
     move_fact('held', 1)
   end

@@ -10,10 +10,11 @@
 --   7 parked   HASH  person -> place, of those who waited and do not ask any more
 --   8 spent    HASH  person -> their last place that led to a ticket: it leads to no second one
 --   9 refusals LIST  the newest refusals: reason, person, address, when
+--  10 own      HASH  person -> what of 'used' is of this item: 'used' is always the sum of these
 --
 -- Units: free + held + sold = units. The script only ever moves one from free to held and back.
 
-local state, line, seen, tickets, used, counts, parked, spent, refusals = unpack(KEYS)
+local state, line, seen, tickets, used, counts, parked, spent, refusals, own = unpack(KEYS)
 
 local function now_ms()
   local t = redis.call('TIME')
@@ -89,21 +90,23 @@ local function leave_line(person)
   redis.call('HDEL', parked, person)
 end
 
+local function use(person, units)
+  for _, key in ipairs({used, own}) do
+    if redis.call('HINCRBY', key, person, units) <= 0 then redis.call('HDEL', key, person) end
+  end
+end
+
 local function grant(person, place, nonce, now)
   redis.call('HSET', tickets, person, nonce .. ':' .. place .. ':' .. now .. ':0')
   -- A place that was carried over may be before one that had its turn.
   local had_turn = tonumber(redis.call('HGET', spent, person) or '0')
   redis.call('HSET', spent, person, math.max(had_turn, tonumber(place)))
-  redis.call('HINCRBY', used, person, 1)
+  use(person, 1)
   move_fact('free', -1)
   move_fact('held', 1)
   set_fact('tokens', tostring(fact('tokens') - 1))
   leave_line(person)
   count('ticket')
-end
-
-local function unuse(person)
-  if redis.call('HINCRBY', used, person, -1) <= 0 then redis.call('HDEL', used, person) end
 end
 
 -- Whoever does not ask any more keeps the place, but outside the line: nobody waits for a closed

@@ -9,7 +9,7 @@ redis.call('HDEL', tickets, person)
 move_fact('held', -1)
 move_fact(became == 'sold' and 'sold' or 'free', 1)
 if became == 'sold' then return 1 end
-unuse(person)
+use(person, -1)
 if became == 'refused' then
   redis.call('HDEL', spent, person)
   redis.call('ZADD', line, place, person)

@@ -25,7 +25,9 @@ EVENTS = ("relay-events", "consumer-sales")
 # These tell by a file that they do their work; the others answer over the network.
 HEARTBEATS = ("relay", *WORKER_QUEUES, "beat", "keeper")
 APPLICATION = ("web", "relay", *WORKER_QUEUES, "beat", "keeper", "flower", *EVENTS)
-ALL = (*SERVERS, *APPLICATION)
+# They run only where they are asked for by name, as './dev up' does.
+ON_REQUEST = ("rehearser",)
+ALL = (*SERVERS, *APPLICATION, *ON_REQUEST)
 PROGRAM_OF = {
     "postgres": "PostgreSQL",
     "rabbitmq": "RabbitMQ",
@@ -48,7 +50,7 @@ def group_of(part: str) -> Group:
     """
     if part in SERVERS:
         return "servers"
-    if part in APPLICATION:
+    if part in (*APPLICATION, *ON_REQUEST):
         return "application"
     raise StackError(f"There is no part '{part}'. The parts are: {', '.join(ALL)}.")
 
@@ -137,6 +139,7 @@ def _application(
         ],
         "keeper": ["python", "manage.py", "keep_sales"],
         "flower": [*celery, "flower"],
+        "rehearser": ["python", "-m", "ops.rehearse.rehearser"],
     }
     return commands[name], heartbeat if name in HEARTBEATS else {}
 

@@ -26,6 +26,7 @@ from shop.flash_sales.gate import GateAway
 from shop.flash_sales.models import FlashSale, SaleItem
 from shop.flash_sales.rebuilding import build_gates, gated_items
 from shop.flash_sales.reconciling import reconcile
+from shop.flash_sales.rehearsal_limits import tidy_rehearsals
 from shop.flash_sales.sampling import take_sample
 from shop.flash_sales.states import SaleStatus
 from tasks.heartbeat import Heartbeat
@@ -77,6 +78,7 @@ class Keeper:
         expire_declined()
         expire_unused()
         follow_orders()
+        tidy_rehearsals()
         self._tend_gates()
         self._sample()
 

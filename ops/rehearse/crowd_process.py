@@ -9,6 +9,7 @@ from ops.rehearse.person import Visit
 from ops.rehearse.plan import Plan
 
 _LOOK_SECONDS = 0.5
+_LAST_SECONDS = 5
 
 
 class CrowdLost(Exception):
@@ -38,6 +39,7 @@ def send_in_beside(
             meanwhile()
         found: list[Visit] = ours.recv()
     except EOFError as error:
+        process.join(_LAST_SECONDS)
         raise CrowdLost(f"The crowd's process ended with {process.exitcode}.") from error
     finally:
         ours.close()

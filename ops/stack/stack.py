@@ -109,8 +109,7 @@ class Stack(RunningStack):
             self._plan()
             self._launch()
             self._start_servers()
-            on_request = self._wanted_of(parts.ON_REQUEST) if self._wanted else []
-            if wanted := [*self._wanted_of(parts.APPLICATION), *on_request]:
+            if wanted := self.application_wanted():
                 self.start_application(wanted)
             self._state.usable = True
             state.save(self._layout, self._state)
@@ -205,6 +204,11 @@ class Stack(RunningStack):
         postgres.create_data(self._layout, port, secrets["postgres_superuser"])
         self.start_part("postgres")
         postgres.create_database(port, secrets)
+
+    def application_wanted(self) -> list[str]:
+        """What a start starts besides the servers."""
+        on_request = self._wanted_of(parts.ON_REQUEST) if self._wanted else []
+        return [*self._wanted_of(parts.APPLICATION), *on_request]
 
     def _wanted_of(self, group: Iterable[str]) -> list[str]:
         return [

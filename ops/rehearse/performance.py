@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from contextlib import ExitStack
 from datetime import timedelta
+from textwrap import dedent
 
 from ops.rehearse.crowd_process import send_in_beside
 from ops.rehearse.kills import kills
@@ -66,7 +67,7 @@ def perform(stack: RunningStack, rehearsal: Rehearsal) -> None:
         outcome = Outcome(
             endings=Counter(str(visit.ending) for visit in visits),
             faults=_shortened(found),
-            report="\n".join([table(visits, facts), *_killed(hit)]),
+            report=_figures(table(visits, facts), hit),
             proof=words,
         )
         pulse.check()
@@ -102,10 +103,11 @@ def _rehearse(
         return send_in_beside(base, stage.path, crowd, wishes.patience_seconds, pulse.check), hit
 
 
-def _killed(hit: "Counter[str]") -> list[str]:
-    if not hit:
-        return []
-    return ["  killed: " + ", ".join(f"{times} × {part}" for part, times in hit.items())]
+def _figures(report: str, hit: "Counter[str]") -> str:
+    """The table without its endings, which the page draws by itself."""
+    killed = "killed: " + ", ".join(f"{times} × {part}" for part, times in hit.items())
+    figures = dedent(report.partition("\n\n")[2])
+    return f"{figures}\n{killed}" if hit else figures
 
 
 def _shortened(found: list[str]) -> list[str]:

@@ -65,6 +65,19 @@ def verdict(page: Page) -> str:
     return page.locator("#verdict").get_attribute("data-verdict") or ""
 
 
+def without_script(browser: Browser, page: Page) -> str:
+    """What the verdict says to the same person whose browser runs no script."""
+    context = browser.new_context(
+        storage_state=page.context.storage_state(), java_script_enabled=False
+    )
+    tab = context.new_page()
+    tab.goto(page.url)
+    shoot(tab, "no-script")
+    told = tab.locator("#verdict").text_content() or ""
+    context.close()
+    return told
+
+
 def shoot(page: Page, name: str) -> None:
     """For people who want to look: PICTURES names a folder."""
     if folder := os.environ.get("PICTURES"):
@@ -87,6 +100,7 @@ def test_a_manager_rehearses_a_sale_and_the_page_says_by_itself_that_it_held(
     expect(page.locator("#endings")).to_be_visible(timeout=HELD_MS)
     assert (verdict(page), page.locator("#faults").all_inner_texts()) == ("held", [])
     assert page.locator("[data-figure=sold]").inner_text() == "10"
+    assert "held" in without_script(browser, page)
     expect(page.locator("#endings")).to_contain_text("Paid")
     expect(page.locator("svg[role=img] polyline").first).to_be_attached()
     assert overflow(page) <= 0
@@ -102,7 +116,7 @@ def test_a_rehearser_that_is_killed_leaves_a_reason_and_no_sale_behind(
     browser: Browser, rehearsing: ShopFloor
 ) -> None:
     stack = rehearsing.stack
-    page = open_tab(browser, rehearsing, script=False, size=DESK)
+    page = open_tab(browser, rehearsing, script=True, size=DESK)
     form_of_a_draft(page, rehearsing, "killed")
     shoot(page, "form-desk")
     fill_in(page, units=10, crowd=60, hold_seconds=600)

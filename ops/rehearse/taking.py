@@ -16,7 +16,7 @@ from shop.flash_sales.states import RehearsalStatus
 
 log = structlog.get_logger(__name__)
 
-_LOCK_KEY = 7_305_804_403  # any number that nobody else locks
+LOCK_KEY = 7_305_804_403  # any number that nobody else locks
 _LOOK_SECONDS = 1.0
 
 ENDED_BEFORE = (
@@ -73,7 +73,7 @@ class Taker:
         if self._locked_on is connection.connection:
             return True
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK_KEY])
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK_KEY])
             if not cursor.fetchone()[0]:
                 return False
         self._locked_on = connection.connection

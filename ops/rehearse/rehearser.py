@@ -4,6 +4,7 @@
 rehearsal on its way is then declared failed; after ``kill -9`` the next rehearser does that.
 """
 
+import logging
 import os
 import signal
 import sys
@@ -22,6 +23,8 @@ from ops.stack.state import load
 def main() -> int:
     signal.signal(signal.SIGTERM, _stop)
     django.setup()
+    # What asks whether a part is back would write addresses with passwords into the log.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     # After the set-up, and not in the processes of the crowd, which import this module too.
     from ops.rehearse.taking import Taker  # noqa: PLC0415
 

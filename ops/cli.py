@@ -137,7 +137,7 @@ def help_text() -> str:
             "",
             "Servers are private, on free ports of 127.0.0.1; data are in .stack or STACK_HOME.",
             "To use servers of your own, set DATABASE_URL, BROKER_URL and BROKER_API_URL,",
-            "LOCK_REDIS_URLS, CACHE_URL or STRIPE_API_KEY; .env.example explains each.",
+            "LOCK_REDIS_URLS, CACHE_URL, GATE_URL or STRIPE_API_KEY; .env.example explains each.",
         ]
     )
 

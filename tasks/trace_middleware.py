@@ -29,8 +29,8 @@ class TraceMiddleware:
 def _given(request: HttpRequest) -> str:
     """The id that somebody in front has chosen: traceparent first, so that his spans and ours are
     one trace. Empty when there is none that we accept."""
-    parent = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
+    parent = _TRACEPARENT.fullmatch(request.META.get("HTTP_TRACEPARENT", ""))
     if parent:
         return parent[1]
-    given = request.headers.get("X-Request-Id", "")
+    given = request.META.get("HTTP_X_REQUEST_ID", "")
     return given if _ACCEPTABLE.fullmatch(given) else ""

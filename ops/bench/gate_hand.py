@@ -18,6 +18,7 @@ from orders.services.shelf import receive_stock  # noqa: E402  # as above
 from shop.flash_sales import selling  # noqa: E402  # as above
 from shop.flash_sales.entry import answer_click  # noqa: E402  # as above
 from shop.flash_sales.models import FlashSale, SaleItem  # noqa: E402  # as above
+from shop.flash_sales.published import publish, read_facts  # noqa: E402  # as above
 from shop.flash_sales.rebuilding import build_gates  # noqa: E402  # as above
 from shop.flash_sales.selling import NewItem, NewSale  # noqa: E402  # as above
 from shop.flash_sales.tokens import mint_person, read_person, sign_place  # noqa: E402  # as above
@@ -38,6 +39,9 @@ def main(crowd: int) -> None:
         if number >= UNITS:
             cookie = f"{PERSON_COOKIE}={token}"
             waiting.append([token, cookie, f"{cookie}; {place_cookie(item)}={place}"])
+    # There is no keeper here to do it anew.
+    if facts_shown := read_facts(item.sale.slug):
+        publish(facts_shown, life_seconds=3_600)
     path = f"/sale/{item.sale.slug}/{item.pk}"
     facts: dict[str, Any] = {"path": path, "item_id": item.pk, "crowd": waiting}
     sys.stdout.write(json.dumps(facts) + "\n")

@@ -1,9 +1,5 @@
 """Plainer ways to answer a click, with the shop's middleware. None knows a person or a line."""
 
-from functools import cache
-from typing import Any
-
-import redis
 from django.db import connection, transaction
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
@@ -11,12 +7,12 @@ from django.views.decorators.csrf import csrf_exempt
 from shop.flash_sales import wire
 
 UNITS_KEY = "bench:units"
-_TAKE = """
+_TAKE = wire.Script.of("""
 local left = tonumber(redis.call('GET', KEYS[1]) or '0')
 if left <= 0 then return 0 end
 redis.call('DECR', KEYS[1])
 return 1
-"""
+""")
 
 
 @csrf_exempt  # as the gate's view, whose proof is a token
@@ -26,8 +22,7 @@ def ceiling(_: HttpRequest) -> JsonResponse:
 
 @csrf_exempt  # as above
 def one_script(_: HttpRequest) -> JsonResponse:
-    client = wire.client()
-    return _said(bool(_script()(keys=[UNITS_KEY], client=client)))
+    return _said(bool(wire.run(_TAKE, (UNITS_KEY,), ())))
 
 
 @csrf_exempt  # as above
@@ -57,8 +52,3 @@ def conditional(_: HttpRequest, item_id: int) -> JsonResponse:
 
 def _said(has_unit: bool) -> JsonResponse:
     return JsonResponse({"said": "ticket" if has_unit else "sold_out"})
-
-
-@cache
-def _script() -> Any:
-    return redis.Redis().register_script(_TAKE)

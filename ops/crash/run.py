@@ -24,7 +24,7 @@ from ops.stack.stack import Stack
 
 SETTINGS = "tests.integration.toy_app.settings"
 DATABASE = "crash"
-SERVERS = ("epmd", "rabbitmq", *LOCK_NODES, "redis-cache", "postgres")
+SERVERS = ("epmd", "rabbitmq", *LOCK_NODES, "redis-cache", "redis-gate", "postgres")
 RELAYS, WORKERS = 2, 2
 MESSAGES_PER_GIFT = 2
 EVERY = 40

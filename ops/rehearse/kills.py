@@ -12,7 +12,7 @@ from ops.stack.running import RunningStack
 VICTIMS = {
     "workers": ("worker-payment", "worker-inventory", "worker-notification"),
     "relay": ("relay",),
-    "redis": ("redis-cache",),
+    "redis": ("redis-gate",),
     "rabbitmq": ("rabbitmq",),
     "keeper": ("keeper",),
     "web": ("web",),

@@ -16,6 +16,7 @@ REPLACES: dict[str, tuple[str, ...]] = {
     "BROKER_API_URL": (),
     "LOCK_REDIS_URLS": ("redis-lock-1", "redis-lock-2", "redis-lock-3"),
     "CACHE_URL": ("redis-cache",),
+    "GATE_URL": ("redis-gate",),
     "EVENT_SINK_URL": (),
     "STRIPE_API_KEY": ("sandbox",),
     "STRIPE_API_BASE": (),

@@ -11,7 +11,7 @@ from ops.stack.errors import StackError
 from ops.stack.layout import Layout
 from ops.stack.ports import LOOPBACK
 
-REDIS = (*LOCK_NODES, "redis-cache")
+REDIS = (*LOCK_NODES, "redis-cache", "redis-gate")
 SERVERS = ("epmd", "rabbitmq", *REDIS, "postgres", "sandbox")
 WORKER_QUEUES = {
     "worker-payment": "orders.payment",

@@ -17,5 +17,6 @@ def settings() -> dict[str, str]:
         "BROKER_URL": f"amqp://nobody@{_NOWHERE}//",
         "LOCK_REDIS_URLS": f"redis://{_NOWHERE}/0",
         "CACHE_URL": f"redis://{_NOWHERE}/0",
+        "GATE_URL": f"redis://{_NOWHERE}/0",
         "STRIPE_API_KEY": f"sk_test_{secrets.token_hex(8)}",
     }

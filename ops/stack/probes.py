@@ -84,6 +84,7 @@ def check_given(urls: Mapping[str, str]) -> None:
         "BROKER_URL": broker,
         "BROKER_API_URL": broker_api,
         "CACHE_URL": redis_server,
+        "GATE_URL": redis_server,
         "LOCK_REDIS_URLS": _each_redis,
         "STRIPE_API_BASE": http,
     }

@@ -58,7 +58,13 @@ PROGRAMS = {
             ("/usr/lib/erlang/bin",),
             ("BROKER_URL", "BROKER_API_URL"),
         ),
-        Program("Redis", "redis-server", ("redis-server",), (), ("LOCK_REDIS_URLS", "CACHE_URL")),
+        Program(
+            "Redis",
+            "redis-server",
+            ("redis-server",),
+            (),
+            ("LOCK_REDIS_URLS", "CACHE_URL", "GATE_URL"),
+        ),
         Program("Chromium", "chromium", ("chromium",)),
         # Its package brings a Java to run it with.
         Program("ZooKeeper", "zookeeper", ("zkServer.sh",), ("/usr/share/zookeeper/bin",)),

@@ -43,6 +43,7 @@ def in_process(values: dict[str, str]) -> dict[str, str]:
         **values,
         "LOCK_KEY_PREFIX": environment.TEST_VHOST,
         "CACHE_URL": environment.with_path(values["CACHE_URL"], "/1"),
+        "GATE_URL": environment.with_path(values["GATE_URL"], "/1"),
         "BROKER_URL": values["TEST_BROKER_URL"],
         "BROKER_API_URL": values["TEST_BROKER_API_URL"],
         # Off unless a test sets it; this one is for those of the event stream.

@@ -1,5 +1,6 @@
 """Who asks, as far as limits are concerned."""
 
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
 from django.conf import settings
@@ -20,6 +21,12 @@ def client_of(request: HttpRequest) -> str | None:
         if len(chain) < settings.PROXY_COUNT:
             return None
         seen = chain[-settings.PROXY_COUNT].strip()
+    return _counted_as(seen)
+
+
+@lru_cache(maxsize=10_000)
+def _counted_as(seen: str) -> str | None:
+    """Asked for every click of a crowd."""
     try:
         address = ip_address(seen)
     except ValueError:

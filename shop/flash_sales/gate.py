@@ -194,7 +194,7 @@ class Gate:
         values = (person, _salt(), int(joins), place, jitter, address, *limits)
         try:
             # Asking twice is asking once, so this is the one that may be sent again.
-            word, *facts = wire.run("ask", (*self._keys, *rates), values)
+            word, *facts = wire.run(wire.script("ask"), (*self._keys, *rates), values)
         except redis.RedisError as error:
             raise _away(error) from error
         if not facts:
@@ -203,7 +203,7 @@ class Gate:
         return Answer(Word(word), nonce, *(int(float(number)) for number in numbers))
 
     def _run(self, name: str, *arguments: object) -> Any:
-        text, _ = wire.script(name)
+        text = wire.script(name).text
         values = [str(argument) for argument in arguments]
         return self._call(lambda client: client.register_script(text)(self._keys, values))
 

@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from datetime import timedelta
 
+import redis
 import structlog
 from django.conf import settings
 from django.db import Error as DatabaseTrouble
@@ -24,6 +25,7 @@ from shop.flash_sales.errors import NotAllowed
 from shop.flash_sales.expiring import expire_declined, expire_unused, follow_orders
 from shop.flash_sales.gate import GateAway
 from shop.flash_sales.models import FlashSale, SaleItem
+from shop.flash_sales.published import publish_all
 from shop.flash_sales.rebuilding import build_gates, gated_items
 from shop.flash_sales.reconciling import reconcile
 from shop.flash_sales.rehearsal_limits import tidy_rehearsals
@@ -81,6 +83,8 @@ class Keeper:
         tidy_rehearsals()
         self._tend_gates()
         self._sample()
+        with suppress(redis.RedisError):  # pages read the database meanwhile
+            publish_all()
 
     # -- sales -------------------------------------------------------------------
 

@@ -8,10 +8,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from shop import selectors
 from shop.cart import Offer
 from shop.flash_sales.models import FlashSale, SaleItem
-from shop.flash_sales.states import SaleStatus
+from shop.flash_sales.published import published_facts, read_facts
 
 KEPT_SECONDS = 1.0
 # Anybody can ask for any address: without a bound that would fill the memory.
@@ -70,11 +69,7 @@ def forget_all() -> None:
 
 
 def _read(slug: str) -> ShownSale | None:
-    sale = FlashSale.objects.filter(slug=slug).exclude(status=SaleStatus.DRAFT).first()
-    if sale is None:
+    facts = published_facts(slug) or read_facts(slug)
+    if facts is None:
         return None
-    items = list(SaleItem.objects.filter(sale=sale).order_by("pk"))
-    for item in items:
-        item.sale = sale
-    offers = selectors.offers(item.sku for item in items)
-    return ShownSale(sale, {item.pk: item for item in items}, offers, time.time())
+    return ShownSale(facts.sale, facts.items, facts.offers, time.time())

@@ -4,7 +4,9 @@ A form carries both as fields, and its token is the proof that the form is ours:
 know it, so no cookie of the session is needed for that. A page that only reads takes the cookies.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import parse_qsl
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -24,6 +26,7 @@ from shop.flash_sales.tokens import (
 
 PERSON_COOKIE = "sale_person"
 _PLACE_COOKIE = "sale_place_"
+_MOST_FIELDS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,9 @@ def place_cookie(item: SaleItem) -> str:
 
 def who_posts(request: HttpRequest, item: SaleItem) -> Visitor:
     """Raises TokenRefused."""
-    place = request.POST.get("place", "") or request.COOKIES.get(place_cookie(item), "")
-    return _visitor(request.POST.get("entry", ""), place, item)
+    form = _form(request)
+    place = form.get("place", "") or request.COOKIES.get(place_cookie(item), "")
+    return _visitor(form.get("entry", ""), place, item)
 
 
 def who_reads(request: HttpRequest, item: SaleItem) -> Visitor | None:
@@ -51,6 +55,16 @@ def who_reads(request: HttpRequest, item: SaleItem) -> Visitor | None:
     if not token:
         return None
     return _visitor(token, request.COOKIES.get(place_cookie(item), ""), item)
+
+
+def _form(request: HttpRequest) -> Mapping[str, str]:
+    """The two fields of a click, without what Django's own form data can do beyond them."""
+    if request.content_type != "application/x-www-form-urlencoded":
+        return request.POST
+    try:
+        return dict(parse_qsl(request.body.decode("ascii"), max_num_fields=_MOST_FIELDS))
+    except ValueError:  # no ASCII, or more fields than any form of ours
+        return request.POST
 
 
 def _visitor(token: str, place: str, item: SaleItem) -> Visitor:
@@ -109,15 +123,15 @@ def remember_place(response: HttpResponse, item: SaleItem, person: str, place: P
 
 
 def _set(response: HttpResponse, name: str, value: str, item: SaleItem) -> None:
-    response.set_cookie(
-        name,
-        value,
-        max_age=TOKEN_LIFE_SECONDS,
-        path=_path(item),
-        secure=settings.SESSION_COOKIE_SECURE,
-        httponly=True,
-        samesite="Lax",
-    )
+    # Not set_cookie: it writes the date of its end too, for browsers of twenty years ago.
+    response.cookies[name] = value
+    cookie = response.cookies[name]
+    cookie["max-age"] = str(TOKEN_LIFE_SECONDS)
+    cookie["path"] = _path(item)
+    cookie["httponly"] = True
+    cookie["samesite"] = "Lax"
+    if settings.SESSION_COOKIE_SECURE:
+        cookie["secure"] = True
 
 
 def _path(item: SaleItem) -> str:

@@ -7,6 +7,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
@@ -27,18 +28,30 @@ class _Own(threading.local):
 _own = _Own()
 
 
-def run(name: str, keys: Sequence[str], values: Sequence[object]) -> Any:
+@dataclass(frozen=True, slots=True)
+class Script:
+    """Its text, and the name by which Redis knows it."""
+
+    text: str
+    digest: str
+
+    @classmethod
+    def of(cls, text: str) -> "Script":
+        # Redis names scripts so; nothing is kept secret by it.
+        return cls(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+def run(script: Script, keys: Sequence[str], values: Sequence[object]) -> Any:
     """The answer of a script that may be run twice: a connection that was cut meanwhile is made
     again, once. Raises redis.RedisError."""
-    text, digest = script(name)
     rest = (len(keys), *keys, *values)
     try:
-        return _call("EVALSHA", digest, *rest)
+        return _call("EVALSHA", script.digest, *rest)
     except redis.exceptions.NoScriptError:
         # A Redis that was restarted has forgotten it; this teaches it again.
-        return _call("EVAL", text, *rest)
+        return _call("EVAL", script.text, *rest)
     except redis.ConnectionError:
-        return _call("EVAL", text, *rest)
+        return _call("EVAL", script.text, *rest)
 
 
 def client() -> "redis.Redis":
@@ -47,11 +60,10 @@ def client() -> "redis.Redis":
 
 
 @cache
-def script(name: str) -> tuple[str, str]:
-    """Its text, and the name by which Redis knows it."""
-    text = (_SCRIPTS / "common.lua").read_text() + (_SCRIPTS / f"{name}.lua").read_text()
-    # Redis names scripts so; nothing is kept secret by it.
-    return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+def script(name: str) -> Script:
+    """One of the gate's, with what all of them share."""
+    shared, own = (_SCRIPTS / f"{part}.lua" for part in ("common", name))
+    return Script.of(shared.read_text() + own.read_text())
 
 
 def _call(*words: Any) -> Any:

@@ -28,13 +28,13 @@ LONGEST_PAUSE_SECONDS = 5.0
 
 
 def flush(stack: RunningStack) -> None:
-    with redis.Redis.from_url(stack.environment["CACHE_URL"]) as server:
+    with redis.Redis.from_url(stack.environment["GATE_URL"]) as server:
         server.flushall()
 
 
 def restart_empty(stack: RunningStack) -> None:
     """It keeps nothing on disk, and its supervisor starts it again."""
-    stack.kill_part("redis-cache")
+    stack.kill_part("redis-gate")
 
 
 @pytest.mark.parametrize("lose", [flush, restart_empty])

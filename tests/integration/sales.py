@@ -22,7 +22,7 @@ def open_item(
     units: int = 3, *, limit: int = 1, on_lost_gate: OnLostGate = OnLostGate.PAUSE
 ) -> SaleItem:
     """The only item of an announced sale that has begun; without a gate yet."""
-    sku, now = f"SALE-{uuid4().hex[:8]}", timezone.now()
+    sku, now = f"SALE-{uuid4().hex[:8].upper()}", timezone.now()
     receive_stock(sku, units + 20, "test")
     new = NewSale(
         sku.lower(),

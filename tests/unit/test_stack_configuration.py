@@ -57,7 +57,7 @@ def test_the_application_is_stopped_before_its_servers() -> None:
     "text",
     [
         postgres.configuration(5),
-        redis_servers.configuration(5, Path("/x"), "password", redis_servers.LOCK_MEMORY),
+        redis_servers.configuration(5, Path("/x"), "password", redis_servers.KEPT_MEMORY),
     ],
 )
 def test_servers_listen_on_the_loopback_interface_only(text: str) -> None:
@@ -77,7 +77,7 @@ def test_every_listener_of_rabbitmq_is_on_the_loopback_interface() -> None:
 
 
 def test_lock_nodes_never_drop_a_lease_and_the_cache_may_forget() -> None:
-    assert "noeviction" in redis_servers.LOCK_MEMORY
+    assert "noeviction" in redis_servers.KEPT_MEMORY
     assert "allkeys-lru" in redis_servers.CACHE_MEMORY
 
 

@@ -5,7 +5,7 @@
 local person, salt, joins, shown = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4])
 local jitter, address = tonumber(ARGV[5]), ARGV[6]
 
-if redis.call('EXISTS', state) == 0 then return {'lost'} end
+if is_lost() then return {'lost'} end
 local now = now_ms()
 
 local WINDOW_MS = 10000
@@ -34,7 +34,7 @@ if is_above(KEYS[10], tonumber(ARGV[7])) or (joins and is_above(KEYS[11], tonumb
   log_refusal('rate', person, address, now)
   return answer('rate')
 end
-local starts, ends, status = fact('starts_ms'), fact('ends_ms'), redis.call('HGET', state, 'status')
+local starts, ends, status = fact('starts_ms'), fact('ends_ms'), text_of('status')
 if now < starts then return refuse('too_early', starts - now) end
 if now >= ends or status == 'ended' then return refuse('too_late') end
 if status == 'paused' then return refuse('paused') end
@@ -63,20 +63,23 @@ if not place then
   -- had its turn.
   if not place and shown > tonumber(redis.call('HGET', spent, person) or '0') then
     place = tostring(shown)
-    if shown > fact('last_place') then redis.call('HSET', state, 'last_place', shown) end
+    if shown > fact('last_place') then set_fact('last_place', shown) end
   end
   if not place then
     if not joins then return answer('not_in_line') end
-    place = tostring(redis.call('HINCRBY', state, 'last_place', 1))
+    place = tostring(move_fact('last_place', 1))
     count('entered')
   end
   redis.call('ZADD', line, place, person)
   redis.call('HDEL', parked, person)
 end
-redis.call('ZADD', seen, now, person)
-advance(now, salt)
-mine = has_ticket()
-if mine then return mine end
+-- Nobody's turn comes while no unit is free, which is most of a sale: the crowd's poll ends early.
+if fact('free') > 0 then
+  redis.call('ZADD', seen, now, person)
+  advance(now, salt)
+  mine = has_ticket()
+  if mine then return mine end
+end
 local before = redis.call('ZRANK', line, person)
 if not before then return refuse('limit_reached') end
 local wait = ask_again_ms(before)

@@ -15,8 +15,9 @@ end
 local given = fact('last_place')
 local known = redis.call('HGETALL', tickets)
 redis.call('DEL', state, tickets, used)
-each_pair(function(name, value) redis.call('HSET', state, name, value) end)
-if given > fact('last_place') then redis.call('HSET', state, 'last_place', given) end
+facts = {}
+each_pair(set_fact)
+if given > fact('last_place') then set_fact('last_place', given) end
 each_pair(function(person, ticket)
   redis.call('HSET', tickets, person, ticket)
   leave_line(person)
@@ -28,9 +29,10 @@ for at = 1, #known, 2 do
   local is_unwritten = string.sub(ticket, -2) == ':0'
   if is_unwritten and redis.call('HSETNX', tickets, person, ticket) == 1 then
     redis.call('HINCRBY', used, person, 1)
-    redis.call('HINCRBY', state, 'free', -1)
-    redis.call('HINCRBY', state, 'held', 1)
+    move_fact('free', -1)
+    move_fact('held', 1)
   end
 end
-redis.call('HSET', state, 'filled_at', now_ms(), 'tokens', fact('rate'))
+set_fact('filled_at', now_ms())
+set_fact('tokens', fact('rate'))
 return 1

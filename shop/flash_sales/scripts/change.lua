@@ -1,16 +1,16 @@
 -- Change facts of the sale. ARGV: salt, name, value, … 0: no gate.
 -- 'units' moves what is free by the difference to the units known so far, so that twice is once;
 -- 'add_units' adds to what is free.
-if redis.call('EXISTS', state) == 0 then return 0 end
+if is_lost() then return 0 end
 for index = 2, #ARGV, 2 do
   local name, value = ARGV[index], ARGV[index + 1]
   if name == 'units' then
-    redis.call('HINCRBY', state, 'free', tonumber(value) - fact('units'))
+    move_fact('free', tonumber(value) - fact('units'))
   end
   if name == 'add_units' then
-    redis.call('HINCRBY', state, 'free', value)
+    move_fact('free', value)
   else
-    redis.call('HSET', state, name, value)
+    set_fact(name, value)
   end
 end
 advance(now_ms(), ARGV[1])

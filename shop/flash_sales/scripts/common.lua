@@ -20,8 +20,41 @@ local function now_ms()
   return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
+-- The facts are read at once when the first is asked for: each call from a script costs more than
+-- all of them. Whoever changes one does it here, so that none is read twice or old.
+local NAMES = {'free', 'held', 'sold', 'units', 'status', 'starts_ms', 'ends_ms', 'limit', 'rate',
+               'tokens', 'filled_at', 'last_place', 'asleep_ms'}
+local facts = nil
+
+local function text_of(name)
+  if not facts then
+    facts = {}
+    for index, value in ipairs(redis.call('HMGET', state, unpack(NAMES))) do
+      facts[NAMES[index]] = value
+    end
+  end
+  return facts[name]
+end
+
+-- 0 for what is not there.
 local function fact(name)
-  return tonumber(redis.call('HGET', state, name) or '0')
+  return tonumber(text_of(name) or '0')
+end
+
+local function is_lost()
+  return not text_of('status')
+end
+
+local function set_fact(name, value)
+  text_of(name)
+  redis.call('HSET', state, name, value)
+  facts[name] = tostring(value)
+end
+
+local function move_fact(name, by)
+  text_of(name)
+  facts[name] = redis.call('HINCRBY', state, name, by)
+  return facts[name]
 end
 
 local function count(answer)
@@ -41,7 +74,7 @@ local function refill(now)
   local tokens = fact('tokens')
   if now > filled_at then
     tokens = math.min(rate, tokens + (now - filled_at) * rate / 1000)
-    redis.call('HSET', state, 'filled_at', now)
+    set_fact('filled_at', now)
   end
   return tokens
 end
@@ -60,8 +93,8 @@ local function grant(person, place, nonce, now)
   redis.call('HSET', tickets, person, nonce .. ':' .. place .. ':' .. now .. ':0')
   redis.call('HSET', spent, person, place)
   redis.call('HINCRBY', used, person, 1)
-  redis.call('HINCRBY', state, 'free', -1)
-  redis.call('HINCRBY', state, 'held', 1)
+  move_fact('free', -1)
+  move_fact('held', 1)
   leave_line(person)
   count('ticket')
 end
@@ -76,7 +109,7 @@ end
 -- which is random, and the place, which is unique.
 local LOOK_AT_MOST = 200
 local function advance(now, salt)
-  if fact('free') <= 0 or redis.call('HGET', state, 'status') ~= 'open' then return end
+  if fact('free') <= 0 or text_of('status') ~= 'open' then return end
   if now < fact('starts_ms') or now >= fact('ends_ms') then return end
   local tokens = refill(now)
   local asleep = fact('asleep_ms')
@@ -96,7 +129,7 @@ local function advance(now, salt)
       tokens = tokens - 1
     end
   end
-  redis.call('HSET', state, 'tokens', tostring(tokens))
+  set_fact('tokens', tostring(tokens))
 end
 
 -- nonce, place, since (ms), written; nil when the person has no ticket.

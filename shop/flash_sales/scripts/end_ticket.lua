@@ -1,13 +1,13 @@
 -- A ticket or grant ends. ARGV: person, nonce, became (free|sold|refused), salt. 0: it had ended
 -- before. Refused: the database had no unit for the grant; its person waits again, in front. A grant
 -- that nobody came to write down leaves its person the place, as for all who do not ask any more.
-if redis.call('EXISTS', state) == 0 then return 0 end
+if is_lost() then return 0 end
 local person, became = ARGV[1], ARGV[3]
 local nonce, place, _, written = ticket_of(person)
 if nonce ~= ARGV[2] then return 0 end
 redis.call('HDEL', tickets, person)
-redis.call('HINCRBY', state, 'held', -1)
-redis.call('HINCRBY', state, became == 'sold' and 'sold' or 'free', 1)
+move_fact('held', -1)
+move_fact(became == 'sold' and 'sold' or 'free', 1)
 if became == 'sold' then return 1 end
 unuse(person)
 if became == 'refused' then

@@ -1,10 +1,11 @@
 """Drawing pages without a request: nothing of a session or an account can get into them."""
 
+import json
 import time
 from typing import Any
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
 from shop.flash_sales.models import SaleItem
@@ -45,9 +46,12 @@ def personal(response: HttpResponse) -> HttpResponse:
 
 
 def wants_json(request: HttpRequest) -> bool:
-    return request.headers.get("Accept", "").startswith("application/json")
+    # Not request.headers: that reads all of them for one.
+    return str(request.META.get("HTTP_ACCEPT", "")).startswith("application/json")
 
 
-def json_answer(facts: dict[str, Any], status: int = 200) -> JsonResponse:
+def json_answer(facts: dict[str, Any], status: int = 200) -> HttpResponse:
     """``now_ms``: the server's clock, so that a page need not believe its own."""
-    return JsonResponse({**facts, "now_ms": time.time_ns() // 1_000_000}, status=status)
+    # Not JsonResponse: its encoder for dates and decimals costs more than the rest of this answer.
+    text = json.dumps({**facts, "now_ms": time.time_ns() // 1_000_000})
+    return HttpResponse(text, content_type="application/json", status=status)

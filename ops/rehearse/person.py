@@ -5,13 +5,13 @@ import time
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-import httpx
+import aiohttp
 from lxml import html
 
 from ops.demo.browser import Page
 from ops.demo.scenarios import DECLINED, GOOD
 from ops.rehearse.plan import Intent, Plan
-from ops.rehearse.shop_door import Door, NoAnswer, facts_of
+from ops.rehearse.shop_door import Answer, Door, NoAnswer, facts_of
 
 
 class Ending(StrEnum):
@@ -58,7 +58,7 @@ _LOST_TURN_SECONDS = 1.0
 class Person:
     """``path``: of the item's door, below the shop's address."""
 
-    def __init__(self, http: httpx.AsyncClient, path: str, plan: Plan, deadline: float) -> None:
+    def __init__(self, http: aiohttp.ClientSession, path: str, plan: Plan, deadline: float) -> None:
         self._door = Door(http, deadline)
         self._path = path
         self._plan = plan
@@ -215,13 +215,13 @@ def _details(plan: Plan) -> dict[str, str]:
     }
 
 
-def _page(answer: httpx.Response) -> Page:
+def _page(answer: Answer) -> Page:
     # A redirect has no text, which no parser likes.
     document = html.fromstring(answer.text or "<p></p>")
-    return Page(str(answer.url), answer.status_code, document)
+    return Page(answer.path, answer.status_code, document)
 
 
-def _form(answer: httpx.Response, name: str) -> dict[str, str] | None:
+def _form(answer: Answer, name: str) -> dict[str, str] | None:
     """The hidden fields of a form; None when the page does not have it."""
     page = _page(answer)
     if page.one(f"//form[@id='{name}']") is None:
@@ -230,5 +230,5 @@ def _form(answer: httpx.Response, name: str) -> dict[str, str] | None:
     return {str(field.get("name")): str(field.get("value") or "") for field in hidden}
 
 
-def _texts(answer: httpx.Response, xpath: str) -> list[str]:
+def _texts(answer: Answer, xpath: str) -> list[str]:
     return _page(answer).texts(xpath)

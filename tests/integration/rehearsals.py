@@ -5,10 +5,12 @@ from datetime import timedelta
 from django.db.models.functions import Now
 
 from shop.flash_sales import rehearsing
-from shop.flash_sales.models import Rehearsal
+from shop.flash_sales.models import Rehearsal, SaleItem
 from shop.flash_sales.rehearsing import NewRehearsal
+from shop.flash_sales.shadow import make_shadow
 from tests.integration.back_office_sales import open_sale
 
+MINUTE = timedelta(minutes=1)
 SMALL = NewRehearsal(units=10, crowd=60)
 
 
@@ -21,6 +23,10 @@ def running() -> Rehearsal:
     taken = rehearsing.claim_next()
     assert taken is not None
     return taken
+
+
+def shadow_of(rehearsal: Rehearsal) -> SaleItem:
+    return make_shadow(rehearsal, starts_in=MINUTE, lasts=MINUTE)
 
 
 def reread(rehearsal: Rehearsal) -> Rehearsal:

@@ -13,8 +13,7 @@ from shop.flash_sales.models import FlashSale, Rehearsal
 from shop.flash_sales.rehearsing import Outcome
 from tests.integration.back_office_sales import draft_sale, open_sale
 from tests.integration.desk import document, filled, plain_files, press, staff, text
-from tests.integration.rehearsals import asked, reread, running
-from tests.integration.test_rehearsal_states import shadow_of
+from tests.integration.rehearsals import asked, reread, running, shadow_of
 
 pytestmark = pytest.mark.django_db
 

@@ -1,7 +1,6 @@
 """A rehearsal from the request to the verdict: taken once, left alone by nobody for long."""
 
 import threading
-from datetime import timedelta
 
 import pytest
 from django.conf import LazySettings
@@ -11,7 +10,7 @@ from django.utils import timezone
 from shop.flash_sales import rehearsing, selling
 from shop.flash_sales.errors import NotAllowed, RehearsalUnderWay
 from shop.flash_sales.keeper import Keeper
-from shop.flash_sales.models import FlashSale, Rehearsal, SaleItem
+from shop.flash_sales.models import FlashSale, Rehearsal
 from shop.flash_sales.rehearsal_limits import (
     NO_SIGN_OF_LIFE,
     NOBODY_TOOK_IT,
@@ -19,24 +18,17 @@ from shop.flash_sales.rehearsal_limits import (
     tidy_rehearsals,
 )
 from shop.flash_sales.rehearsing import Outcome
-from shop.flash_sales.shadow import make_shadow
 from shop.flash_sales.states import SaleStatus
 from tests.integration.back_office_sales import draft_sale, open_sale
-from tests.integration.rehearsals import SMALL, asked, let_pass, reread, running
+from tests.integration.rehearsals import MINUTE, SMALL, asked, let_pass, reread, running, shadow_of
 from tests.integration.shopping import units
 
 pytestmark = pytest.mark.django_db
-
-MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture(autouse=True)
 def _private_stack(settings: LazySettings) -> None:
     settings.REHEARSALS = True
-
-
-def shadow_of(rehearsal: Rehearsal) -> SaleItem:
-    return make_shadow(rehearsal, starts_in=MINUTE, lasts=MINUTE)
 
 
 # -- asking -----------------------------------------------------------------------

@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -21,12 +20,10 @@ from shop.flash_sales import rehearsing
 from shop.flash_sales.models import FlashSale, Rehearsal
 from shop.flash_sales.rehearsal_limits import fail_overdue
 from shop.flash_sales.rehearsing import REAL_BANK
-from shop.flash_sales.shadow import make_shadow
-from tests.integration.rehearsals import asked, let_pass, reread, running
+from tests.integration.rehearsals import MINUTE, asked, let_pass, reread, running, shadow_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-MINUTE = timedelta(minutes=1)
 PATIENCE_SECONDS = 20
 
 
@@ -60,7 +57,7 @@ def test_nothing_that_was_asked_for_is_nothing_to_do(taker: Taker) -> None:
 
 def test_what_a_dead_one_left_running_is_failed_and_its_sale_is_ended(taker: Taker) -> None:
     left = running()
-    shadow = make_shadow(left, starts_in=MINUTE, lasts=MINUTE).sale
+    shadow = shadow_of(left).sale
 
     taker.look_once()
 

@@ -19,11 +19,12 @@ from ops.rehearse.settling import settled_facts
 from ops.rehearse.stage import Stage
 from ops.rehearse.verdict import faults
 from ops.stack.layout import CHECKOUT
-from ops.stack.parts import ALL, EVENTS
+from ops.stack.parts import ALL, EVENTS, ON_REQUEST
 from ops.stack.stack import Stack
 
 # What a sale does not need would take the machine from the crowd.
-_PARTS = tuple(part for part in ALL if part not in ("flower", "worker-webhook", *EVENTS))
+_SPARED = ("flower", "worker-webhook", *EVENTS, *ON_REQUEST)
+_PARTS = tuple(part for part in ALL if part not in _SPARED)
 
 
 def main(argv: list[str]) -> int:

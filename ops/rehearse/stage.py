@@ -146,7 +146,7 @@ class Stage:
             "hold_seconds": wishes.hold_seconds,
             "rate": wishes.rate,
             "challenge_work": wishes.challenge,
-            "lead_seconds": _LEAD_SECONDS + wishes.crowd / _COME_PER_SECOND,
+            "lead_seconds": lead_seconds(wishes.crowd),
             "on_lost_gate": on_lost_gate,
         }
         made = json.loads(_python(stack, _MAKE.format(wanted=json.dumps(wanted))))
@@ -189,6 +189,11 @@ class Stage:
 
     def _python(self, code: str) -> str:
         return _python(self.stack, code.format(sale_id=self.sale_id, item_id=self.item_id))
+
+
+def lead_seconds(crowd: int) -> float:
+    """From the announcement to the start: everybody can be at the door by then."""
+    return _LEAD_SECONDS + crowd / _COME_PER_SECOND
 
 
 def _python(stack: RunningStack, code: str) -> str:

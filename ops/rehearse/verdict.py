@@ -32,7 +32,7 @@ def faults(
         yield f"{facts.sold} units were sold with {facts.orders} orders"
     if facts.most_per_person > facts.limit:
         yield f"somebody has {facts.most_per_person} units, and the limit is {facts.limit}"
-    yield from _households(paid)
+    yield from _households(paid, facts.limit)
     yield from _answers(visits)
     if facts.drift:
         yield f"the gate believes in {facts.drift:+} units"
@@ -47,10 +47,10 @@ def _who_would_pay(visits: Sequence[Visit]) -> int:
     return sum(visit.plan.intent is Intent.PAYS for visit in visits)
 
 
-def _households(paid: Sequence[Visit]) -> Iterator[str]:
+def _households(paid: Sequence[Visit], limit: int) -> Iterator[str]:
     homes = Counter(visit.plan.home for visit in paid)
     for home, units in homes.items():
-        if units > 1:
+        if units > limit:
             yield f"household {home} bought {units} units under {units} names"
 
 

@@ -27,7 +27,9 @@ HEARTBEATS = ("relay", *WORKER_QUEUES, "beat", "keeper")
 # A second one, which goes on at once when the first dies. Tests start it where they need it.
 STANDBY = ("keeper-2",)
 APPLICATION = ("web", "relay", *WORKER_QUEUES, "beat", "keeper", *STANDBY, "flower", *EVENTS)
-ALL = (*SERVERS, *APPLICATION)
+# They run only where they are asked for by name, as './dev up' does.
+ON_REQUEST = ("rehearser",)
+ALL = (*SERVERS, *APPLICATION, *ON_REQUEST)
 PROGRAM_OF = {
     "postgres": "PostgreSQL",
     "rabbitmq": "RabbitMQ",
@@ -50,7 +52,7 @@ def group_of(part: str) -> Group:
     """
     if part in SERVERS:
         return "servers"
-    if part in APPLICATION:
+    if part in (*APPLICATION, *ON_REQUEST):
         return "application"
     raise StackError(f"There is no part '{part}'. The parts are: {', '.join(ALL)}.")
 
@@ -139,6 +141,7 @@ def _application(
         ],
         **{name: ["python", "manage.py", "keep_sales"] for name in ("keeper", *STANDBY)},
         "flower": [*celery, "flower"],
+        "rehearser": ["python", "-m", "ops.rehearse.rehearser"],
     }
     return commands[name], heartbeat if name in (*HEARTBEATS, *STANDBY) else {}
 

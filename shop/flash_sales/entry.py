@@ -80,7 +80,7 @@ def _answer(
         return Reply(Said.SOLD_OUT)
     if local_answers.is_away(item.pk):
         # Not remembered again: a crowd that asks all the time would keep it away for ever.
-        return _without_gate(sale, item, person, place)
+        return _without_gate(sale, item, person, place, joins=joins)
     try:
         for _ in range(_TRIES):
             answer = ask()
@@ -95,9 +95,7 @@ def _answer(
         return _without_gate(sale, item, person, place, joins=joins)
     except (Busy, OperationalError, InterfaceError):
         # The grant waits in the gate, and the next poll writes it down.
-        log.warning("ticket_not_written", item_id=item.pk, exc_info=True)
-        busy = pause("The shop is very busy. Your place is kept.", place)
-        return replace(busy, poll_after_ms=_NEXT_POLL_MS)
+        return _busy(item, place)
     if answer.word == Word.LOST:
         return _without_gate(sale, item, person, place, joins=joins)
     if answer.word == Word.SOLD_OUT:
@@ -121,7 +119,16 @@ def _without_gate(
     if sale.challenge_work and not joins and not place.seq:
         # Here a poll may end in a unit, and only a click shows that the challenge is solved.
         return Reply(Said.NOT_IN_LINE)
-    return answer_without_gate(item.pk, person, place)
+    try:
+        return answer_without_gate(item.pk, person, place)
+    except (Busy, OperationalError, InterfaceError):
+        return _busy(item, place)
+
+
+def _busy(item: SaleItem, place: Place) -> Reply:
+    log.warning("ticket_not_written", item_id=item.pk, exc_info=True)
+    busy = pause("The shop is very busy. Your place is kept.", place)
+    return replace(busy, poll_after_ms=_NEXT_POLL_MS)
 
 
 def _written(item: SaleItem, person: str, grant: Answer) -> bool:

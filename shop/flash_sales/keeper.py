@@ -31,6 +31,7 @@ from shop.flash_sales.models import FlashSale, SaleItem
 from shop.flash_sales.published import publish_all
 from shop.flash_sales.rebuilding import build_gates, gated_items
 from shop.flash_sales.reconciling import Reconciler
+from shop.flash_sales.rehearsal_limits import tidy_rehearsals
 from shop.flash_sales.sampling import take_sample
 from shop.flash_sales.states import SaleStatus
 from tasks.heartbeat import Heartbeat
@@ -85,6 +86,7 @@ class Keeper:
         self._free()
         self._end_sales()
         follow_orders()
+        tidy_rehearsals()
         self._tend_gates()
         self._drop_old_gates()
         self._sample()

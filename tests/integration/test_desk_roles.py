@@ -46,6 +46,7 @@ READ_ONLY = {
     "orders_salesday": "CMAS",
     "orders_stockmovement": "CMAS",
     "flash_sales_ticket": "CMAS",
+    "flash_sales_rehearsal": "CMAS",
     "orders_staffmail": "MAS",
     "orders_webhookdelivery": "MAS",
     "shop_account": "MAS",
@@ -94,6 +95,8 @@ PAGES = {
         f"flash_sales_flashsale_{verb}": ("MS", "MS")
         for verb in ("add-item", "add-units", "announce", "pause", "resume", "rate", "end")
     },
+    "flash_sales_flashsale_rehearse": ("MS", "MS"),
+    "flash_sales_rehearsal_live": ("CMAS", NOBODY),
     "tasks_deadletter_redrive_one": ("MS", "MS"),
     "tasks_deadletter_discard_one": ("S", "S"),
     "tasks_locks": ("AS", NOBODY),

@@ -17,6 +17,8 @@ from orders.services.timeline import staff_actor
 from shop.flash_sales.admin.console_pages import ConsolePages
 from shop.flash_sales.admin.deed_pages import DeedPages
 from shop.flash_sales.admin.preview_pages import PreviewPages, preview_url
+from shop.flash_sales.admin.rehearse_page import RehearsePage
+from shop.flash_sales.admin.sale_kind import KindFilter
 from shop.flash_sales.drafting import change_draft
 from shop.flash_sales.errors import SaleError
 from shop.flash_sales.models import FlashSale, SaleItem
@@ -58,12 +60,13 @@ class ItemInline(ReadOnlyAdmin, TabularInline):  # type: ignore[misc]  # unfold 
 
 
 @admin.register(FlashSale)
-class FlashSaleAdmin(DeedPages, ConsolePages, PreviewPages, ModelAdmin):  # type: ignore[misc]  # unfold is untyped
+class FlashSaleAdmin(DeedPages, ConsolePages, PreviewPages, RehearsePage, ModelAdmin):  # type: ignore[misc]  # unfold is untyped
     """Only a draft is edited. What people have seen is changed by deeds, each of them logged."""
 
     form = DraftForm
+    change_form_before_template = "flash_sales/desk/sale_bar.html"
     list_display = ["title", "shown_status", "starts_at", "ends_at", "units", "console"]
-    list_filter = ["status"]
+    list_filter = ["status", KindFilter]
     search_fields = ["title", "slug"]
     fields = ["console", "preview", "state", *_EDITED, "history"]
     readonly_fields = ["console", "preview", "state", "history"]
@@ -74,7 +77,8 @@ class FlashSaleAdmin(DeedPages, ConsolePages, PreviewPages, ModelAdmin):  # type
 
     def get_urls(self) -> list[URLPattern]:
         theirs: list[URLPattern] = super().get_urls()
-        return [*self.deed_urls(), *self.console_urls(), *self.preview_urls(), *theirs]
+        ours = [*self.deed_urls(), *self.console_urls(), *self.preview_urls()]
+        return [*ours, *self.rehearse_urls(), *theirs]
 
     def get_fields(self, request: HttpRequest, obj: FlashSale | None = None) -> list[str]:
         return self.fields if obj else _EDITED

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from random import Random
+from itertools import count
 from types import SimpleNamespace
 from unittest.mock import patch
 from uuid import UUID, uuid4
@@ -152,10 +153,14 @@ def living_in(world: World, is_later: Callable[[], bool]) -> Iterator[None]:
     ``is_later``: whether the keeper that asks comes an hour late. A lost gate is built at the next
     look: who is late then is not waited for. Nobody who waits falls asleep.
     """
-    began = timezone.now().replace(microsecond=0)
+    began, hours = timezone.now().replace(microsecond=0), count()
     own = SimpleNamespace(monotonic=lambda: world.seconds)
     looks = SimpleNamespace(now=lambda: began + timedelta(seconds=world.seconds))
-    grants = SimpleNamespace(time=lambda: began.timestamp() + is_later() * HOUR.total_seconds())
+    # Each look of a keeper compares ticket by ticket.
+    grants = SimpleNamespace(
+        time=lambda: began.timestamp() + is_later() * HOUR.total_seconds(),
+        monotonic=lambda: next(hours) * HOUR.total_seconds(),
+    )
     local_answers._sold_out_until.clear()
     local_answers._away_until.clear()
     logging.disable(logging.CRITICAL)

@@ -132,8 +132,8 @@ def decline(world: World, which: int, person: str, _: Random) -> Job:
 def _ask_bank(world: World, which: int, person: str, mood: Mood, *, overtakes: bool) -> Job:
     def job() -> str:
         ticket = world.ticket(which, person, TicketStatus.ORDERED, TicketStatus.EXPIRED)
-        payment = ticket and open_payment(ticket.order_id)
-        if not payment:
+        payment = open_payment(ticket.order_id) if ticket and ticket.order_id else None
+        if payment is None:
             return NOTHING
         world.bank.moods.append(mood)
         settle(world, payment, overtakes=overtakes)
@@ -142,7 +142,7 @@ def _ask_bank(world: World, which: int, person: str, mood: Mood, *, overtakes: b
     return job
 
 
-def open_payment(order_id: int | None) -> Payment | None:
+def open_payment(order_id: int) -> Payment | None:
     return Payment.objects.filter(order_id=order_id, status__in=UNSETTLED_PAYMENTS).first()
 
 
@@ -162,7 +162,7 @@ def time_is_over(world: World, which: int, person: str, _: Random) -> Job:
         if ticket is None:
             return NOTHING
         with transaction.atomic():
-            Order.objects.filter(pk=ticket.order_id).update(hold_expires_at=Now())
+            Order.objects.filter(flash_sale_ticket=ticket).update(hold_expires_at=Now())
             # Not again: a ticket that has expired meanwhile had its time.
             Ticket.objects.filter(pk=ticket.pk, held_until__gt=Now()).update(held_until=Now())
         return f"ticket {ticket.pk}"

@@ -85,16 +85,18 @@ def expired_before_its_time() -> AbstractContextManager[Any]:
     return _instead(expire_unused, "keeper.expire_unused", "expiring.expire_unused")
 
 
-def expired_although_ordered() -> AbstractContextManager[Any]:
-    """The keeper's look and its write are two things."""
+def given_back_although_it_moved() -> AbstractContextManager[Any]:
+    """Its person may have ordered in another tab, and the keeper may have let it expire."""
 
-    def expire(ticket: Ticket) -> bool:
+    def give_back(ticket: Ticket, note: str) -> bool:
         with transaction.atomic():
-            Ticket.objects.filter(pk=ticket.pk).update(status=TicketStatus.EXPIRED, ended_at=Now())
+            Ticket.objects.filter(pk=ticket.pk).update(
+                status=TicketStatus.RETURNED, ended_at=Now(), note=note
+            )
             tickets._free(ticket)
         return True
 
-    return _instead(expire, "expiring.expire_ticket")
+    return patch.object(tickets, "return_ticket", give_back)
 
 
 def nobody_has_a_slot() -> AbstractContextManager[Any]:
@@ -158,7 +160,7 @@ DEFECTS: dict[str, Defect] = {
         unwritten_grants_taken_for_free,
         unwritten_grants_never_given_back,
         expired_before_its_time,
-        expired_although_ordered,
+        given_back_although_it_moved,
         nobody_has_a_slot,
         ordered_with_any_ticket,
         added_and_not_set_aside,

@@ -63,8 +63,9 @@ class Plays:
                 answers_are_kept(world)
                 come_to_rest(world)
                 self._reader.look(world.sale_id)
-            except Broken as broken:
-                raise Broken(f"{broken}\n{self._told(seed, deeds)}") from broken
+            except Exception as error:
+                told = self._told(seed, deeds)
+                raise Broken(f"{type(error).__name__}: {error}\n{told}") from error
             finally:
                 self._last = [_NUMBERS.sub("#", line) for line in self._stage.trace]
                 self._stage.clear()

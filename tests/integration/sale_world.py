@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from random import Random
 from itertools import count
+from random import Random
 from types import SimpleNamespace
 from unittest.mock import patch
 from uuid import UUID, uuid4

@@ -96,6 +96,12 @@ _MENU: dict[str, list[tuple[str, str, Any, str]]] = {
             "flash_sales.view_flashsale",
         ),
         (
+            "Rehearsals of sales",
+            "theater_comedy",
+            reverse_lazy("admin:flash_sales_rehearsal_changelist"),
+            "flash_sales.view_rehearsal",
+        ),
+        (
             "Tickets of sales",
             "confirmation_number",
             reverse_lazy("admin:flash_sales_ticket_changelist"),

@@ -190,6 +190,8 @@ GATE_KEY_PREFIX = env.text("GATE_KEY_PREFIX", "soldonce")
 # Each within ten seconds; 0: any number. Many honest people may share the address of an office.
 GATE_ASKS_PER_PERSON = env.whole("GATE_ASKS_PER_PERSON", 40, low=0, high=100_000)
 GATE_CLICKS_PER_ADDRESS = env.whole("GATE_CLICKS_PER_ADDRESS", 600, low=0, high=1_000_000)
+# Only where everything is private: a rehearsal sends an invented crowd, and may kill servers.
+REHEARSALS = env.flag("REHEARSALS")
 
 # -- the payment provider -----------------------------------------------------
 STRIPE_API_KEY = env.text("STRIPE_API_KEY")

@@ -18,6 +18,7 @@ TABLES: dict[str, Mapping[Any, frozenset[Any]]] = {
     **orders.TABLES,
     "flash sale": sales.SALE_TRANSITIONS,
     "ticket": sales.TICKET_TRANSITIONS,
+    "rehearsal": sales.REHEARSAL_TRANSITIONS,
 }
 PAGE = CHECKOUT / "docs" / "states.md"
 
@@ -169,13 +170,26 @@ CAUSES |= {
         ("held", "returned"): Cause(
             "shopper", "giving_back.give_back", "did not want it after all"
         ),
-        ("ordered", "sold"): Cause("keeper", "expiring.follow_orders", "its order was paid"),
+        ("ordered", "sold"): Cause("keeper", "expiring.follow_paid", "its order was paid"),
         ("ordered", "expired"): Cause(
-            "keeper", "expiring.follow_orders", "its order expired or was cancelled unpaid"
+            "keeper", "expiring.follow_ended", "its order expired or was cancelled unpaid"
         ),
     },
 }
-SALES = ("flash sale", "ticket")
+CAUSES["rehearsal"] = {
+    ("asked", "running"): Cause("rehearser", "rehearsing.claim_next", "it is the next one"),
+    ("asked", "failed"): Cause(
+        "keeper", "rehearsal_limits.fail_overdue", "nobody took it within ten minutes"
+    ),
+    ("running", "held"): Cause("rehearser", "rehearsing.finish", "no promise was broken"),
+    ("running", "broken"): Cause("rehearser", "rehearsing.finish", "a promise was broken"),
+    ("running", "failed"): Cause(
+        "rehearser, or the keeper",
+        "rehearsing.fail, rehearsal_limits.fail_overdue",
+        "it could not be done, was stopped, or gave no sign of life for two minutes",
+    ),
+}
+SALES = ("flash sale", "ticket", "rehearsal")
 
 _TITLES = {
     "order": "Order",
@@ -187,6 +201,7 @@ _TITLES = {
     "return": "Return: units on their way back",
     "flash sale": "Flash sale (docs/flash-sales.md)",
     "ticket": "Ticket: one unit of a flash sale, held for one person",
+    "rehearsal": "Rehearsal of a flash sale (docs/rehearsal.md)",
 }
 
 _TOP = """# States

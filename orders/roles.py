@@ -23,7 +23,10 @@ _CLERK = frozenset(
         *_VIEWS,
         *("orders.ship_order", "orders.receive_return", "orders.resend_mail", "orders.ask_bank"),
         *("orders.receive_stock", "shop.view_product", "shop.view_variant", "shop.view_category"),
-        *(f"flash_sales.view_{model}" for model in ("flashsale", "saleitem", "ticket")),
+        *(
+            f"flash_sales.view_{model}"
+            for model in ("flashsale", "saleitem", "ticket", "rehearsal")
+        ),
     }
 )
 _MANAGER = frozenset(

@@ -41,6 +41,17 @@ def order_fates(order_ids: Iterable[int]) -> dict[int, Fate]:
     }
 
 
+def has_fate(fate: Fate, path: str = "") -> Q:
+    """The same as a filter; ``path`` leads to the order, as ``order__`` does."""
+    paid = Q(**{f"{path}paid_at__isnull": False}) | Q(**{f"{path}status": OrderStatus.PAID})
+    if fate is Fate.PAID:
+        return paid
+    ended = Q(**{f"{path}status__in": CLOSED_ORDERS})
+    if fate is Fate.ENDED:
+        return ended & ~paid
+    return ~ended & ~paid
+
+
 def _fate(status: OrderStatus, *, paid: bool) -> Fate:
     if paid or status == OrderStatus.PAID:
         return Fate.PAID

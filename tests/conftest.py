@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ops.stack.parts import APPLICATION, STANDBY
 from ops.stack.stack import Stack
 from tests.system.shop_floor import ShopFloor
 
@@ -17,7 +18,7 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 def shop() -> ShopFloor:
     """The whole application, on the servers that './dev test' started; stopped by it as well."""
     stack = Stack.attach("test")
-    stack.start_application()
+    stack.start_application(part for part in APPLICATION if part not in STANDBY)
     return ShopFloor(stack)
 
 

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from ops.demo import report, scenarios, shopper
 from ops.stack.errors import StackError
+from ops.stack.parts import ALL, STANDBY
 from ops.stack.stack import Stack
 
 CONCURRENT_SHOPPERS = 12
@@ -22,6 +23,7 @@ ENVIRONMENT = {
     "COLLECT_EVERY_SECONDS": "5",
     "PAYMENT_TIMEOUT_SECONDS": "3",
 }
+_PARTS = tuple(part for part in ALL if part not in STANDBY)
 
 
 def main(argv: list[str]) -> int:
@@ -29,7 +31,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="./dev demo", description=__doc__)
     parser.add_argument("--scale", type=int, default=1, help="how many times the usual crowd")
     options = parser.parse_args(argv)
-    with Stack("demo", fresh=True, environment=ENVIRONMENT) as stack:
+    with Stack("demo", fresh=True, environment=ENVIRONMENT, parts=_PARTS) as stack:
         return _run(stack, scale=max(1, options.scale))
 
 

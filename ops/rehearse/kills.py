@@ -14,7 +14,7 @@ VICTIMS = {
     "relay": ("relay",),
     "redis": ("redis-gate",),
     "rabbitmq": ("rabbitmq",),
-    "keeper": ("keeper",),
+    "keeper": ("keeper", "keeper-2"),
     "web": ("web",),
 }
 KINDS = (*VICTIMS, "all")

@@ -10,6 +10,7 @@ from lxml import html
 
 from ops.demo.browser import Page
 from ops.demo.scenarios import DECLINED, GOOD
+from ops.rehearse.challenge import solve
 from ops.rehearse.plan import Intent, Plan
 from ops.rehearse.shop_door import Answer, Door, NoAnswer, facts_of
 
@@ -64,6 +65,7 @@ class Person:
         self._plan = plan
         self._deadline = deadline
         self._entry = ""
+        self._solution = ""
         self._paused_since: float | None = None
         self.visit = Visit(plan)
 
@@ -83,6 +85,9 @@ class Person:
     async def _come(self) -> None:
         door = facts_of(await self._door.get(self._path, as_json=True))
         self._entry = str(door["entry"])
+        if door["challenge"]:
+            # As in a browser, beside everything else.
+            self._solution = await asyncio.to_thread(solve, **door["challenge"])
         if self._plan.intent is Intent.FORGER:
             self._entry = f"{self._entry[:-4]}AAAA"
         # The shop's clock counts, not ours.
@@ -123,7 +128,8 @@ class Person:
 
     async def _click(self) -> dict[str, object]:
         """All hits at once; what the last of them was told."""
-        path, fields = f"{self._path}enter/", {"entry": self._entry}
+        path = f"{self._path}enter/"
+        fields = {"entry": self._entry, "solution": self._solution}
         hits = (self._door.post(path, fields, as_json=True) for _ in range(self._plan.clicks))
         return [facts_of(answer) for answer in await asyncio.gather(*hits)][-1]
 

@@ -20,7 +20,8 @@ class Intent(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Wishes:
     """Shares are from 0 to 1, of the whole crowd. ``spread_seconds``: from the start of the sale to
-    the last one's first click. ``patience_seconds``: who has no final answer by then has none."""
+    the last one's first click. ``patience_seconds``: who has no final answer by then has none.
+    ``challenge``: hashes that each person does at most."""
 
     units: int = 100
     crowd: int = 5_000
@@ -30,6 +31,7 @@ class Wishes:
     bots: float = 0.02
     hold_seconds: int = 20
     rate: int = 50
+    challenge: int = 0
     spread_seconds: float = 3.0
     patience_seconds: float = 300.0
     seed: int = 20

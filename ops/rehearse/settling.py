@@ -14,5 +14,5 @@ def settled_facts(stage: Stage, seconds: float = SETTLE_SECONDS) -> Facts:
     while True:
         facts = stage.facts()
         if (facts.held == 0 and facts.drift == 0) or time.monotonic() > deadline:
-            return facts
+            return stage.with_handover(facts)
         time.sleep(0.5)

@@ -2,11 +2,12 @@
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from ops.rehearse.handover import NOT_MEASURED, Handover, Look, due_at, measure
 from ops.rehearse.plan import Wishes
 from ops.stack.errors import StackError
 from ops.stack.running import RunningStack
@@ -29,6 +30,7 @@ starts = timezone.now() + timedelta(seconds=wanted["lead_seconds"])
 sale = selling.create_sale(NewSale(
     wanted["slug"], "Rehearsal", starts, starts + timedelta(hours=1),
     hold_seconds=wanted["hold_seconds"], admission_per_second=wanted["rate"],
+    challenge_work=wanted["challenge_work"],
     on_lost_gate=OnLostGate(wanted["on_lost_gate"]), is_rehearsal=True), actor="rehearsal")
 item = selling.add_item(
     sale.pk, NewItem(wanted["sku"], "Shadow unit", 1_000, wanted["units"]), actor="rehearsal")
@@ -42,7 +44,8 @@ from shop.flash_sales.drift import drift_of
 from shop.flash_sales.models import SaleEvent, SaleItem, Ticket
 item = SaleItem.objects.select_related("sale").get(pk={item_id})
 drift = drift_of(item)
-tickets = list(Ticket.objects.filter(item=item).values_list("status", "person", "order__number"))
+rows = Ticket.objects.filter(item=item)
+tickets = list(rows.values_list("status", "person", "order__number"))
 sold = [(person, order) for status, person, order in tickets if status == "sold"]
 events = list(SaleEvent.objects.filter(sale=item.sale).order_by("pk").values_list("kind", "at"))
 pause, since = 0.0, None
@@ -59,6 +62,26 @@ print(json.dumps({{
     "limit": item.sale.limit_per_person, "generation": item.sale.generation,
     "events": [kind for kind, _ in events], "pause_seconds": pause,
 }}))
+"""
+_HANDS = """
+import json
+from django.db.models import Max, Q
+from shop.flash_sales.models import SaleItem, SaleSample, Ticket
+from shop.flash_sales.sampling import read_figures
+item = SaleItem.objects.select_related("sale").get(pk={item_id})
+declined = Max("order__timeline__at", filter=Q(order__timeline__kind="declined"))
+names = ("status", "created_at", "held_until", "ended_at", "declined_at", "order__cancelled_at")
+rows = Ticket.objects.filter(item=item).order_by("pk").annotate(declined_at=declined)
+samples = SaleSample.objects.filter(sale=item.sale).order_by("at").values_list("at", "figures")
+looks = [(at.timestamp(), read_figures(figures)) for at, figures in samples]
+print(json.dumps({{
+    "units": item.units, "rate": item.sale.admission_per_second,
+    "tickets": [
+        {{name.removeprefix("order__"): value and getattr(value, "timestamp", lambda: value)()
+          for name, value in zip(names, row)}}
+        for row in rows.values_list(*names)],
+    "looks": [(at, figures.free, figures.line) for at, figures in looks],
+}}, default=str))
 """
 _END = """
 from shop.flash_sales import selling
@@ -81,7 +104,8 @@ for plot in look_at(FlashSale.objects.get(pk={sale_id})).plots:
 class Facts:
     """What the database says of the sale. ``drift``: gate minus database, None for no gate.
     ``orders``: different orders of sold tickets. ``events``: kinds of the sale's timeline.
-    ``pause_seconds``: the longest time between the loss of a gate and its rebuilding."""
+    ``pause_seconds``: the longest time between the loss of a gate and its rebuilding. ``handover``
+    is known when nothing is in flight any more (``with_handover``)."""
 
     units: int
     held: int
@@ -94,6 +118,7 @@ class Facts:
     generation: int
     events: list[str]
     pause_seconds: float
+    handover: Handover = NOT_MEASURED
 
     @property
     def free(self) -> int:
@@ -120,7 +145,8 @@ class Stage:
             "units": wishes.units,
             "hold_seconds": wishes.hold_seconds,
             "rate": wishes.rate,
-            "lead_seconds": _LEAD_SECONDS + wishes.crowd / _COME_PER_SECOND,
+            "challenge_work": wishes.challenge,
+            "lead_seconds": lead_seconds(wishes.crowd),
             "on_lost_gate": on_lost_gate,
         }
         made = json.loads(_python(stack, _MAKE.format(wanted=json.dumps(wanted))))
@@ -136,6 +162,15 @@ class Stage:
     def facts(self) -> Facts:
         found: dict[str, Any] = json.loads(self._python(_COUNT))
         return Facts(**found)
+
+    def with_handover(self, facts: Facts) -> Facts:
+        """The facts, and how long units that came back lay there."""
+        found: dict[str, Any] = json.loads(self._python(_HANDS))
+        tickets, looks = found["tickets"], [Look(*look) for look in found["looks"]]
+        due = [at for ticket in tickets if (at := due_at(ticket)) is not None]
+        # A grant that was never written down took no unit, though it has a row.
+        given = [one["created_at"] for one in tickets if one["held_until"] > one["created_at"]]
+        return replace(facts, handover=measure(found["units"], given, due, looks, found["rate"]))
 
     def end(self) -> None:
         self._python(_END)
@@ -154,6 +189,11 @@ class Stage:
 
     def _python(self, code: str) -> str:
         return _python(self.stack, code.format(sale_id=self.sale_id, item_id=self.item_id))
+
+
+def lead_seconds(crowd: int) -> float:
+    """From the announcement to the start: everybody can be at the door by then."""
+    return _LEAD_SECONDS + crowd / _COME_PER_SECOND
 
 
 def _python(stack: RunningStack, code: str) -> str:

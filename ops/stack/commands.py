@@ -19,7 +19,7 @@ def up(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="./dev up", description="Start the whole stack.")
     parser.add_argument("--fresh", action="store_true", help="begin with empty servers")
     options = parser.parse_args(argv)
-    stack = Stack(NAME, fresh=options.fresh)
+    stack = Stack(NAME, fresh=options.fresh, parts=parts.ALL)
     if stack.is_running():
         print("The stack is up already; './dev down' stops it.")
     else:

@@ -32,6 +32,8 @@ def application(
     if "STRIPE_API_KEY" in given.urls:
         values["STRIPE_API_BASE"] = values["STRIPE_WEBHOOK_SECRET"] = ""
     values |= given.urls
+    # An invented crowd comes, and servers are killed: nothing of that may be anybody else's.
+    values["REHEARSALS"] = "0" if given.urls else "1"
     values["TEST_BROKER_URL"] = with_path(values["BROKER_URL"], f"/{TEST_VHOST}")
     values["TEST_BROKER_API_URL"] = values["BROKER_API_URL"]
     values["FLOWER_BROKER_API"] = values["BROKER_API_URL"].rstrip("/") + "/"

@@ -24,8 +24,12 @@ WORKER_QUEUES = {
 EVENTS = ("relay-events", "consumer-sales")
 # These tell by a file that they do their work; the others answer over the network.
 HEARTBEATS = ("relay", *WORKER_QUEUES, "beat", "keeper")
-APPLICATION = ("web", "relay", *WORKER_QUEUES, "beat", "keeper", "flower", *EVENTS)
-ALL = (*SERVERS, *APPLICATION)
+# A second one, which goes on at once when the first dies. Tests start it where they need it.
+STANDBY = ("keeper-2",)
+APPLICATION = ("web", "relay", *WORKER_QUEUES, "beat", "keeper", *STANDBY, "flower", *EVENTS)
+# They run only where they are asked for by name, as './dev up' does.
+ON_REQUEST = ("rehearser",)
+ALL = (*SERVERS, *APPLICATION, *ON_REQUEST)
 PROGRAM_OF = {
     "postgres": "PostgreSQL",
     "rabbitmq": "RabbitMQ",
@@ -48,7 +52,7 @@ def group_of(part: str) -> Group:
     """
     if part in SERVERS:
         return "servers"
-    if part in APPLICATION:
+    if part in (*APPLICATION, *ON_REQUEST):
         return "application"
     raise StackError(f"There is no part '{part}'. The parts are: {', '.join(ALL)}.")
 
@@ -135,10 +139,11 @@ def _application(
             *("beat", "--pidfile=", "--loglevel", "INFO"),
             *("--schedule", str(layout.data("beat-schedule"))),
         ],
-        "keeper": ["python", "manage.py", "keep_sales"],
+        **{name: ["python", "manage.py", "keep_sales"] for name in ("keeper", *STANDBY)},
         "flower": [*celery, "flower"],
+        "rehearser": ["python", "-m", "ops.rehearse.rehearser"],
     }
-    return commands[name], heartbeat if name in HEARTBEATS else {}
+    return commands[name], heartbeat if name in (*HEARTBEATS, *STANDBY) else {}
 
 
 def _granian(interface: str, target: str, port: int, workers: int) -> list[str]:

@@ -13,7 +13,7 @@ from ops.stack import environment, postgres, probes, processes
 from ops.stack.credentials import SERVER_USER, STAFF_USER
 from ops.stack.errors import NotReady, StackError
 from ops.stack.layout import CHECKOUT, Layout
-from ops.stack.parts import APPLICATION, MARK
+from ops.stack.parts import APPLICATION, MARK, ON_REQUEST
 from ops.stack.readiness import Failing, probe_of
 from ops.stack.state import State
 from ops.stack.supervisor import ENDED, Status, Supervisor
@@ -188,7 +188,9 @@ class RunningStack:
 
         The shop is opened before the broker is there: it does not need it.
         """
-        wanted = [part for part in APPLICATION if part in set(which) and part in self.parts]
+        chosen = set(which)
+        known = (*APPLICATION, *ON_REQUEST)
+        wanted = [part for part in known if part in chosen and part in self.parts]
         self._wait_for_server("postgres")
         self._prepare()
         if "web" in wanted:

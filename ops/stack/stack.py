@@ -41,7 +41,7 @@ class Stack(RunningStack):
         name: small letters, digits and dashes; also the name of the folder.
         fresh: begin with empty servers instead of the data of the last time.
         environment: settings of the application that differ from the stack's own.
-        parts: what to start; all parts when None. Others can be started later.
+        parts: what to start; when None all parts but those ON_REQUEST. Others can be started later.
         say: takes each line of progress.
 
     As a context manager it is started on entry and stopped on exit, whatever happens inside.
@@ -109,7 +109,7 @@ class Stack(RunningStack):
             self._plan()
             self._launch()
             self._start_servers()
-            if wanted := self._wanted_of(parts.APPLICATION):
+            if wanted := self.application_wanted():
                 self.start_application(wanted)
             self._state.usable = True
             state.save(self._layout, self._state)
@@ -204,6 +204,11 @@ class Stack(RunningStack):
         postgres.create_data(self._layout, port, secrets["postgres_superuser"])
         self.start_part("postgres")
         postgres.create_database(port, secrets)
+
+    def application_wanted(self) -> list[str]:
+        """What a start starts besides the servers."""
+        on_request = self._wanted_of(parts.ON_REQUEST) if self._wanted else []
+        return [*self._wanted_of(parts.APPLICATION), *on_request]
 
     def _wanted_of(self, group: Iterable[str]) -> list[str]:
         return [

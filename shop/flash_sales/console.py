@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db.models import BigIntegerField, Count, Func, Max, Min, Q
 from django.db.models.functions import Cast, Extract
@@ -17,22 +16,11 @@ from shop.flash_sales.plots import Plot, Series, draw
 from shop.flash_sales.rates import per_second
 from shop.flash_sales.sampling import Figures, figures_of, read_figures
 from shop.flash_sales.states import LIVE_TICKETS, TicketStatus
-from tasks.ages import age_of
-from tasks.models import OutboxMessage
+from shop.flash_sales.waits import Payments, oldest_seconds, payments_of
 
 MOST_POINTS = 240
-_NEWEST_PAYMENTS = 200
 # What is granted or put in line, apart from what is said no to.
 ENTRIES = ("entered", "ticket")
-
-
-@dataclass(frozen=True, slots=True)
-class Payments:
-    """Of the newest paid orders: seconds from the order to the money."""
-
-    count: int
-    median_seconds: float
-    slow_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +56,11 @@ def look_at(sale: FlashSale) -> Look:
         figures=figures,
         drifts=tuple(drift_of(item) for item in sale.items.select_related("sale")),
         tickets=_tickets(sale),
-        oldest_held_seconds=_oldest(
+        oldest_held_seconds=oldest_seconds(
             Ticket.objects.filter(item__sale=sale, status__in=LIVE_TICKETS), "created_at"
         ),
-        oldest_message_seconds=_oldest(OutboxMessage.objects.all(), "not_before"),
-        payments=_payments(sale),
+        oldest_message_seconds=figures.message_seconds or 0.0,
+        payments=payments_of(sale.pk),
         ends_about=sold_out_at(samples),
         plots=_plots(samples),
     )
@@ -102,24 +90,6 @@ def _tickets(sale: FlashSale) -> dict[str, int]:
     return {str(status.label): counted.get(status.value, 0) for status in TicketStatus}
 
 
-def _oldest(rows: Any, column: str) -> float:
-    oldest = rows.order_by().aggregate(age=Max(age_of(column)))["age"]
-    return max(0.0, float(oldest or 0.0))
-
-
-def _payments(sale: FlashSale) -> Payments | None:
-    paid = Ticket.objects.filter(item__sale=sale, order__paid_at__isnull=False)
-    newest = paid.order_by("-order__paid_at")[:_NEWEST_PAYMENTS]
-    pairs = newest.values_list("order__placed_at", "order__paid_at")
-    seconds = sorted(
-        (paid_at - placed_at).total_seconds() for placed_at, paid_at in pairs if paid_at
-    )
-    if not seconds:
-        return None
-    last = len(seconds) - 1
-    return Payments(len(seconds), seconds[last // 2], seconds[round(last * 0.95)])
-
-
 def _plots(samples: Sequence[tuple[datetime, Figures]]) -> tuple[Plot, ...]:
     times = [timezone.localtime(at) for at, _ in samples]
     figures = [one for _, one in samples]
@@ -138,4 +108,17 @@ def _plots(samples: Sequence[tuple[datetime, Figures]]) -> tuple[Plot, ...]:
         draw("People in line", times, [Series("in line", [one.line for one in figures])]),
         draw("Entries each second", times, [Series(word, rates(word)) for word in ENTRIES]),
         draw("Refusals each second", times, [Series(word, rates(word)) for word in reasons]),
+        draw(
+            "Payment takes, seconds",
+            times,
+            [
+                Series("half within", [one.payment_seconds for one in figures]),
+                Series("19 of 20 within", [one.slow_payment_seconds for one in figures]),
+            ],
+        ),
+        draw(
+            "Oldest message waits, seconds",
+            times,
+            [Series("waits", [one.message_seconds for one in figures])],
+        ),
     )

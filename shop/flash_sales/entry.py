@@ -7,6 +7,7 @@ some seconds: units, limits and times are the gate's to know.
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -44,12 +45,13 @@ def answer_click(
     ``place``: as shown by ``tokens.read_place``. ``address``: from ``client_of``, for the limit.
     """
     ask = partial(_gate(item).click, person, place=place.seq, address=address or "")
-    return _answer(sale, item, person, place, ask)
+    return _answer(sale, item, person, place, ask, joins=True)
 
 
 def answer_poll(sale: FlashSale, item: SaleItem, person: str, place: Place = NO_PLACE) -> Reply:
     """As ``answer_click`` for somebody who waits; whoever has not clicked is NOT_IN_LINE."""
-    return _answer(sale, item, person, place, partial(_gate(item).poll, person, place=place.seq))
+    ask = partial(_gate(item).poll, person, place=place.seq)
+    return _answer(sale, item, person, place, ask, joins=False)
 
 
 def refuse(item: SaleItem, error: TokenRefused, *, address: str | None = None) -> Reply:
@@ -65,14 +67,21 @@ def _gate(item: SaleItem) -> Gate:
 
 
 def _answer(
-    sale: FlashSale, item: SaleItem, person: str, place: Place, ask: Callable[[], Answer]
+    sale: FlashSale,
+    item: SaleItem,
+    person: str,
+    place: Place,
+    ask: Callable[[], Answer],
+    *,
+    joins: bool,
 ) -> Reply:
     # Whoever shows a place has been in line, and is told by the gate how that ended.
     if not place.seq and local_answers.is_sold_out(item.pk):
         return Reply(Said.SOLD_OUT)
+    if local_answers.is_away(item.pk):
+        # Not remembered again: a crowd that asks all the time would keep it away for ever.
+        return _without_gate(sale, item, person, place, joins=joins)
     try:
-        if local_answers.is_away(item.pk):
-            raise GateAway("It did not answer a moment ago.")
         for _ in range(_TRIES):
             answer = ask()
             if answer.word != Word.TICKET or _written(item, person, answer):
@@ -83,13 +92,12 @@ def _answer(
         return Reply(Said.LIMIT_REACHED)
     except GateAway:
         local_answers.remember_away(item.pk)
-        return _without_gate(sale, item, person, place)
+        return _without_gate(sale, item, person, place, joins=joins)
     except (Busy, OperationalError, InterfaceError):
         # The grant waits in the gate, and the next poll writes it down.
-        log.warning("ticket_not_written", item_id=item.pk, exc_info=True)
-        return pause("The shop is very busy. Your place is kept.", place)
+        return _busy(item, place)
     if answer.word == Word.LOST:
-        return _without_gate(sale, item, person, place)
+        return _without_gate(sale, item, person, place, joins=joins)
     if answer.word == Word.SOLD_OUT:
         local_answers.remember_sold_out(item.pk)
     now_ms = time.time_ns() // 1_000_000
@@ -103,10 +111,24 @@ def _next_in_line(grant: Answer) -> Reply:
     return Reply(Said.IN_LINE, position=1, held=1, poll_after_ms=_NEXT_POLL_MS, place=place)
 
 
-def _without_gate(sale: FlashSale, item: SaleItem, person: str, place: Place) -> Reply:
-    if sale.on_lost_gate == OnLostGate.DATABASE:
+def _without_gate(
+    sale: FlashSale, item: SaleItem, person: str, place: Place, *, joins: bool
+) -> Reply:
+    if sale.on_lost_gate != OnLostGate.DATABASE:
+        return pause(REPAIRING, place)
+    if sale.challenge_work and not joins and not place.seq:
+        # Here a poll may end in a unit, and only a click shows that the challenge is solved.
+        return Reply(Said.NOT_IN_LINE)
+    try:
         return answer_without_gate(item.pk, person, place)
-    return pause(REPAIRING, place)
+    except (Busy, OperationalError, InterfaceError):
+        return _busy(item, place)
+
+
+def _busy(item: SaleItem, place: Place) -> Reply:
+    log.warning("ticket_not_written", item_id=item.pk, exc_info=True)
+    busy = pause("The shop is very busy. Your place is kept.", place)
+    return replace(busy, poll_after_ms=_NEXT_POLL_MS)
 
 
 def _written(item: SaleItem, person: str, grant: Answer) -> bool:

@@ -38,3 +38,11 @@ class TicketOver(SaleError):
 
 class NotAllowed(SaleError):
     """The sale's state does not allow it. Nothing was changed."""
+
+
+class RehearsalUnderWay(SaleError):
+    """One rehearsal at a time: this one waits or runs. Nothing was asked for."""
+
+    def __init__(self, rehearsal_id: int) -> None:
+        self.rehearsal_id = rehearsal_id
+        super().__init__("One rehearsal runs at a time, and this one is under way.")

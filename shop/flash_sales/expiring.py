@@ -1,16 +1,18 @@
-"""What time and orders do to tickets: they expire, or are sold. The gate hears of it afterwards."""
+"""What time and orders do to tickets: they expire, or are sold. The gate hears of each at once."""
 
+from collections.abc import Callable
 from contextlib import suppress
 
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from orders import selectors
-from orders.selectors import Fate
+from orders.selectors import Fate, has_fate
 from orders.services.sweeping import expire_hold
 from orders.states import OrderStatus
 from shop.flash_sales.gate import Gate, GateAway
 from shop.flash_sales.models import Ticket
 from shop.flash_sales.states import TicketStatus
+from shop.flash_sales.telling import Teller
 from shop.flash_sales.tickets import expire_ticket, mark_sold
 
 _AT_ONCE = 500
@@ -19,30 +21,29 @@ _AT_ONCE = 500
 def expire_unused() -> int:
     """Free the units of tickets with which nobody ordered in time; how many, 500 at most."""
     over = Ticket.objects.filter(status=TicketStatus.HELD, held_until__lte=Now())
-    return sum(map(expire_ticket, over.order_by("held_until")[:_AT_ONCE]))
+    return _move(over, expire_ticket, sold=False)
 
 
 def follow_orders() -> int:
-    """Bring tickets where their orders are: sold, or expired; how many moved.
+    """Bring tickets where their orders are: expired, or sold; how many, 1,000 at most."""
+    return follow_ended() + follow_paid()
 
-    An order whose card failed has until its ticket's end for another one, and expires then at once:
-    somebody waits for its unit.
-    """
-    moved = 0
-    waiting = Ticket.objects.select_related("item").filter(status=TicketStatus.ORDERED)
-    ordered = list(waiting.order_by("pk"))
-    for start in range(0, len(ordered), _AT_ONCE):
-        tickets = ordered[start : start + _AT_ONCE]
-        ids = [ticket.order_id for ticket in tickets if ticket.order_id is not None]
-        fates = selectors.order_fates(ids)
-        for ticket in tickets:
-            fate = fates.get(ticket.order_id or 0, Fate.OPEN)
-            moved += _follow(ticket, fate)
-    return moved
+
+def follow_ended() -> int:
+    """Free the units of tickets whose order was cancelled or has expired; how many, 500 at most."""
+    return _move(_ordered(Fate.ENDED), expire_ticket, sold=False)
+
+
+def follow_paid() -> int:
+    """Tickets whose order was paid are sold; how many, 500 at most."""
+    return _move(_ordered(Fate.PAID), _sell, sold=True)
 
 
 def expire_declined() -> int:
-    """Expire the orders of tickets whose time is over and whose card failed; how many."""
+    """Expire the orders of tickets whose time is over and whose card failed; how many.
+
+    A failed card may be followed by another one until then, and no longer: somebody waits.
+    """
     over = Ticket.objects.filter(
         status=TicketStatus.ORDERED, held_until__lte=Now(), order__status=OrderStatus.PAYMENT_FAILED
     )
@@ -50,12 +51,22 @@ def expire_declined() -> int:
     return sum(expire_hold(order_id) for order_id in ids if order_id is not None)
 
 
-def _follow(ticket: Ticket, fate: Fate) -> bool:
-    if fate is Fate.PAID:
-        # A gate that was built while the ticket was written may not know it yet. It learns of live
-        # tickets only: of a sold one it would never hear, and believe its unit free for ever.
-        with suppress(GateAway):
-            gate = Gate(ticket.item.sale_id, ticket.item_id)
-            gate.adopt(ticket.person, ticket.nonce, ticket.place)
-        return mark_sold(ticket)
-    return fate is Fate.ENDED and expire_ticket(ticket)
+def _sell(ticket: Ticket) -> bool:
+    # A gate that was built while the ticket was written may not know it yet. It learns of live
+    # tickets only: of a sold one it would never hear, and believe its unit free for ever.
+    with suppress(GateAway):
+        Gate(ticket.item.sale_id, ticket.item_id).adopt(ticket.person, ticket.nonce, ticket.place)
+    return mark_sold(ticket)
+
+
+def _ordered(fate: Fate) -> "QuerySet[Ticket]":
+    return Ticket.objects.filter(has_fate(fate, "order__"), status=TicketStatus.ORDERED)
+
+
+def _move(due: "QuerySet[Ticket]", move: Callable[[Ticket], bool], *, sold: bool) -> int:
+    teller, moved = Teller(), 0
+    for ticket in due.select_related("item").order_by("held_until")[:_AT_ONCE]:
+        if move(ticket):
+            teller.tell(ticket, sold=sold)
+            moved += 1
+    return moved

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 
 from shop.flash_sales.views import entry
+from shop.flash_sales.views.drawing import wants_json
 
 _HOT = re.compile(r"/sale/([-\w]+)/(\d{1,18})/(enter|line)/", re.ASCII)
 _VIEWS: dict[str, Callable[[HttpRequest, str, int], HttpResponse]] = {
@@ -28,7 +29,7 @@ class FastLaneMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         hot = _HOT.fullmatch(request.path_info)
-        if hot is None:
+        if hot is None or _looks_signed_in(request, hot[3]):
             return self.get_response(request)
         slug, item_id, name = hot.groups()
         try:
@@ -38,3 +39,9 @@ class FastLaneMiddleware:
         response["X-Frame-Options"] = settings.X_FRAME_OPTIONS
         response["Content-Length"] = str(len(response.content))
         return response
+
+
+def _looks_signed_in(request: HttpRequest, name: str) -> bool:
+    """A person, not a poll, who may have signed in: their place goes over to the account."""
+    has_session = settings.SESSION_COOKIE_NAME in request.COOKIES
+    return name == "line" and has_session and not wants_json(request)

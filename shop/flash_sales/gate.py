@@ -87,14 +87,16 @@ class Gate:
 
     def __init__(self, sale_id: int, item_id: int) -> None:
         self._root = f"{settings.GATE_KEY_PREFIX}:{{sale:{sale_id}}}"
+        self.item_id = item_id
         item = f"{self._root}:{item_id}"
         self.counts_key = f"{item}:counts"
         self.tickets_key = f"{item}:tickets"
         self.state_key = f"{item}:state"
         self.line_key = f"{item}:line"
+        self.seen_key = f"{item}:seen"
         self.refusals_key = f"{item}:refusals"
         self._keys = [
-            *(self.state_key, self.line_key, f"{item}:seen", self.tickets_key),
+            *(self.state_key, self.line_key, self.seen_key, self.tickets_key),
             *(f"{self._root}:units", self.counts_key, f"{item}:parked", f"{item}:spent"),
             *(self.refusals_key, f"{item}:units"),
         ]
@@ -113,19 +115,28 @@ class Gate:
         return bool(self._run("written", person, nonce))
 
     def end_ticket(self, person: str, nonce: str, *, sold: bool) -> bool:
-        """The ticket's unit is sold, or free again and then given to the next in line; False when
-        the gate does not know the ticket."""
+        """The ticket's unit is sold, or free again: the next in line has it when they ask. False
+        when the gate does not know the ticket."""
         became = "sold" if sold else "free"
-        return bool(self._run("end_ticket", person, nonce, became, _salt()))
+        return bool(self._run("end_ticket", person, nonce, became))
 
     def put_back(self, person: str, nonce: str) -> bool:
         """The database had no unit for this grant: its person waits again, at the same place."""
-        return bool(self._run("end_ticket", person, nonce, "refused", _salt()))
+        return bool(self._run("end_ticket", person, nonce, "refused"))
 
     def adopt(self, person: str, nonce: str, place: int) -> bool:
         """Learn of a live ticket that was written down while the gate was lost or built again;
         False when there is no gate, or it knows a ticket of this person."""
         return bool(self._run("adopt", person, nonce, place))
+
+    def carry(self, visitor: str, account: str, *, place: int = 0) -> int | None:
+        """The visitor's place becomes the account's, the better one if both have one, and leads
+        the visitor to nothing any more; the account's place afterwards, 0 for none. None when
+        nothing was changed: there is no gate, or the visitor has a ticket or units.
+
+        ``place``: one that the visitor was given and has shown signed; 0 for none."""
+        word, seq = self._run("carry", visitor, account, place)
+        return int(seq) if word == "carried" else None
 
     def note_refusal(self, reason: str, person: str, address: str) -> None:
         """Count and log somebody who is refused without asking the gate."""
@@ -160,7 +171,7 @@ class Gate:
     def change(self, **facts: object) -> bool:
         """Change facts; ``add_units`` adds to what is free. False when there is no gate."""
         pairs = [str(part) for pair in facts.items() for part in pair]
-        return bool(self._run("change", _salt(), *pairs))
+        return bool(self._run("change", *pairs))
 
     def facts(self) -> dict[str, str]:
         """Empty when the gate was lost."""

@@ -1,7 +1,9 @@
-"""The keeper of flash sales: everything that time does, twice a second, in one process.
+"""The keeper of flash sales: everything that time does, in one process, while another stands by.
 
-Two at once would do no harm, since each change is conditional: the advisory lock only saves the
-second one's work. A keeper that dies loses the lock with its connection, and the next one goes on.
+All is looked at twice a second; units that somebody may be waiting for are freed more often, also
+between the gates of many sales. Two at once would do no harm, since each change is conditional: the
+advisory lock only saves the second one's work. A keeper that dies loses the lock with its
+connection, and the one that stands by goes on.
 """
 
 import threading
@@ -21,13 +23,15 @@ from django.utils import timezone
 from orders.errors import OrderError
 from shop.flash_sales import log as sale_log
 from shop.flash_sales import selling
+from shop.flash_sales.dropping import drop_old_gates
 from shop.flash_sales.errors import NotAllowed
-from shop.flash_sales.expiring import expire_declined, expire_unused, follow_orders
+from shop.flash_sales.expiring import expire_declined, expire_unused, follow_ended, follow_orders
 from shop.flash_sales.gate import GateAway
 from shop.flash_sales.models import FlashSale, SaleItem
 from shop.flash_sales.published import publish_all
 from shop.flash_sales.rebuilding import build_gates, gated_items
-from shop.flash_sales.reconciling import reconcile
+from shop.flash_sales.reconciling import Reconciler
+from shop.flash_sales.rehearsal_limits import tidy_rehearsals
 from shop.flash_sales.sampling import take_sample
 from shop.flash_sales.states import SaleStatus
 from tasks.heartbeat import Heartbeat
@@ -35,11 +39,13 @@ from tasks.heartbeat import Heartbeat
 log = structlog.get_logger(__name__)
 
 TICK_SECONDS = 0.5
+FREE_SECONDS = 0.2
 SETTLE_SECONDS = 1.0
 """After a gate was lost, what it had granted has so long to be written down, before it is built."""
 
 _LOCK_KEY = 7_305_804_402  # any number that nobody else locks
-_WAIT_SECONDS = 2.0
+_WAIT_SECONDS = 0.4
+_DROP_SECONDS = 60.0
 
 
 class Keeper:
@@ -49,8 +55,11 @@ class Keeper:
         self._heartbeat = Heartbeat(settings.HEARTBEAT_FILE)
         self._stop = threading.Event()
         self._locked_on: object = None
+        self._is_waiting = False
         self._lost_at: dict[int, float] = {}  # sale → when its gate was found lost, monotonic
         self._away: set[int] = set()  # sales whose gate does not answer
+        self._reconciler = Reconciler()
+        self._freed_at = self._looked_at = self._dropped_at = float("-inf")  # monotonic
 
     def stop(self) -> None:
         self._stop.set()
@@ -62,27 +71,40 @@ class Keeper:
             pause = _WAIT_SECONDS
             try:
                 if self._is_single():
-                    began = time.monotonic()
-                    self.keep_once()
-                    pause = max(0.05, TICK_SECONDS - (time.monotonic() - began))
+                    self._keep_on()
+                    pause = FREE_SECONDS
             except DatabaseTrouble as error:
                 log.warning("keeper_waits", error=f"{type(error).__name__}: {error}")
                 connection.close()
-                pause = TICK_SECONDS
             self._stop.wait(pause)
         close_old_connections()
         connection.close()
 
     def keep_once(self) -> None:
         """One look at everything. Raises django.db.Error; the rest is for the next look."""
+        self._looked_at = time.monotonic()
+        self._free()
         self._end_sales()
-        expire_declined()
-        expire_unused()
         follow_orders()
+        tidy_rehearsals()
         self._tend_gates()
+        self._drop_old_gates()
         self._sample()
         with suppress(redis.RedisError):  # pages read the database meanwhile
             publish_all()
+
+    def _keep_on(self) -> None:
+        if time.monotonic() - self._looked_at >= TICK_SECONDS:
+            self.keep_once()
+        else:
+            self._free()
+
+    def _free(self) -> None:
+        """What somebody in line may be waiting for."""
+        self._freed_at = time.monotonic()
+        expire_declined()
+        expire_unused()
+        follow_ended()
 
     # -- sales -------------------------------------------------------------------
 
@@ -105,6 +127,8 @@ class Keeper:
         for item in gated_items():
             by_sale.setdefault(item.sale_id, []).append(item)
         for sale_id, items in by_sale.items():
+            if time.monotonic() - self._freed_at >= FREE_SECONDS:
+                self._free()
             try:
                 self._tend(items[0].sale, items)
             except GateAway as error:
@@ -118,7 +142,7 @@ class Keeper:
 
     def _tend(self, sale: FlashSale, items: list[SaleItem]) -> None:
         # Every one is looked at, also after one that is lost.
-        whole = [reconcile(item) for item in items]
+        whole = [self._reconciler.look(item) for item in items]
         if all(whole):
             self._lost_at.pop(sale.pk, None)
             return
@@ -134,6 +158,13 @@ class Keeper:
             text = f"The gate was built, for the {_nth(sale.generation + 1)} time."
             sale_log.record(sale.pk, "gate_built", text, actor=sale_log.KEEPER)
             self._lost_at.pop(sale.pk, None)
+
+    def _drop_old_gates(self) -> None:
+        if time.monotonic() - self._dropped_at < _DROP_SECONDS:
+            return
+        self._dropped_at = time.monotonic()
+        with suppress(GateAway):
+            drop_old_gates(actor=sale_log.KEEPER)
 
     # -- plots -------------------------------------------------------------------
 
@@ -152,7 +183,11 @@ class Keeper:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK_KEY])
             if not cursor.fetchone()[0]:
+                if not self._is_waiting:
+                    self._is_waiting = True
+                    log.info("keeper_stands_by")
                 return False
+        self._is_waiting = False
         self._locked_on = connection.connection
         log.info("keeper_begins")
         return True

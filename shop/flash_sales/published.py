@@ -40,7 +40,12 @@ class Facts:
 def read_facts(slug: str) -> Facts | None:
     """From the database; None when there is no such sale, or it is still a draft."""
     sale = FlashSale.objects.filter(slug=slug).exclude(status=SaleStatus.DRAFT).first()
-    return _facts(sale, list(SaleItem.objects.filter(sale=sale).order_by("pk"))) if sale else None
+    return facts_of(sale) if sale else None
+
+
+def facts_of(sale: FlashSale) -> Facts:
+    """From the database, of a draft too."""
+    return _facts(sale, list(SaleItem.objects.filter(sale=sale).order_by("pk")))
 
 
 def publish_all() -> None:

@@ -23,7 +23,8 @@ RUNNING = (SaleStatus.ANNOUNCED, SaleStatus.PAUSED)
 
 @dataclass(frozen=True, slots=True)
 class NewSale:
-    """``limit_per_person``: units; ``admission_per_second``: people let through to a ticket."""
+    """``limit_per_person``: units; ``admission_per_second``: people let through to a ticket;
+    ``challenge_work``: hashes that a browser does at most before its click counts, 0 for none."""
 
     slug: str
     title: str
@@ -34,6 +35,7 @@ class NewSale:
     hold_seconds: int = 300
     admission_per_second: int = 50
     on_lost_gate: OnLostGate = OnLostGate.PAUSE
+    challenge_work: int = 0
     is_rehearsal: bool = False
 
 

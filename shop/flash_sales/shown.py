@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from shop.cart import Offer
 from shop.flash_sales.models import FlashSale, SaleItem
-from shop.flash_sales.published import published_facts, read_facts
+from shop.flash_sales.published import Facts, facts_of, published_facts, read_facts
 
 KEPT_SECONDS = 1.0
 # Anybody can ask for any address: without a bound that would fill the memory.
@@ -70,6 +70,13 @@ def forget_all() -> None:
 
 def _read(slug: str) -> ShownSale | None:
     facts = published_facts(slug) or read_facts(slug)
-    if facts is None:
-        return None
+    return _shown(facts) if facts else None
+
+
+def read_shown(sale: FlashSale) -> ShownSale:
+    """As its pages show it, a draft too. Two queries, and nothing is kept."""
+    return _shown(facts_of(sale))
+
+
+def _shown(facts: Facts) -> ShownSale:
     return ShownSale(facts.sale, facts.items, facts.offers, time.time())

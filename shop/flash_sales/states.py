@@ -1,4 +1,4 @@
-"""The states of a sale and of a ticket, and the transitions that are allowed. Pure."""
+"""The states of a sale, a ticket and a rehearsal, and the transitions that are allowed. Pure."""
 
 from datetime import datetime
 from enum import Enum
@@ -35,6 +35,27 @@ class IdentityKind(TextChoices):
     CARD = "card", "card"
 
 
+class RehearsalStatus(TextChoices):
+    ASKED = "asked", "asked for"
+    RUNNING = "running", "running"
+    HELD = "held", "it held"
+    BROKEN = "broken", "a promise was broken"
+    FAILED = "failed", "could not be done"
+
+
+class Kill(TextChoices):
+    """What is killed while a rehearsal runs, with ``kill -9``, one part after another."""
+
+    NOTHING = "", "nothing"
+    WORKERS = "workers", "workers"
+    RELAY = "relay", "the relay"
+    REDIS = "redis", "Redis"
+    RABBITMQ = "rabbitmq", "RabbitMQ"
+    KEEPER = "keeper", "the keeper"
+    WEB = "web", "the web server"
+    ALL = "all", "each of them in turn"
+
+
 class Phase(Enum):
     """Where an announced sale stands by the clock."""
 
@@ -61,6 +82,18 @@ TICKET_TRANSITIONS: dict[TicketStatus, frozenset[TicketStatus]] = {
     TicketStatus.EXPIRED: frozenset(),
     TicketStatus.RETURNED: frozenset(),
 }
+
+REHEARSAL_TRANSITIONS: dict[RehearsalStatus, frozenset[RehearsalStatus]] = {
+    RehearsalStatus.ASKED: frozenset({RehearsalStatus.RUNNING, RehearsalStatus.FAILED}),
+    RehearsalStatus.RUNNING: frozenset(
+        {RehearsalStatus.HELD, RehearsalStatus.BROKEN, RehearsalStatus.FAILED}
+    ),
+    RehearsalStatus.HELD: frozenset(),
+    RehearsalStatus.BROKEN: frozenset(),
+    RehearsalStatus.FAILED: frozenset(),
+}
+
+OPEN_REHEARSALS = (RehearsalStatus.ASKED, RehearsalStatus.RUNNING)
 
 LIVE_TICKETS = (TicketStatus.HELD, TicketStatus.ORDERED)
 """Tickets whose units are neither free nor sold."""

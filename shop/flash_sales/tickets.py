@@ -44,7 +44,9 @@ def write_ticket(item: SaleItem, *, person: str, nonce: str, place: int) -> Tick
                 raise NoUnitLeft("The last unit went to somebody else just now.")
     except IntegrityError as error:
         # The twin of this request, or the keeper that found the grant unwritten, was faster.
-        written = Ticket.objects.filter(nonce=nonce, status=TicketStatus.HELD).first()
+        written = Ticket.objects.filter(
+            nonce=nonce, person=person, status=TicketStatus.HELD
+        ).first()
         if written is None:
             raise GrantUsed("This place was given to the next in line.") from error
         return written

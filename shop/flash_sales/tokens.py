@@ -17,6 +17,7 @@ _PERSON = "shop.flash_sales.person"
 _PLACE = "shop.flash_sales.place"
 # No character of a random name, so that no visitor is ever taken for an account.
 _ACCOUNT = "~"
+_VISITOR = "visitor:"
 TOKEN_LIFE_SECONDS = 7 * 24 * 3_600
 
 
@@ -69,7 +70,12 @@ def read_person(token: str, sale_id: int) -> str:
         raise TokenRefused(Why.OLD, "This page is too old. Open the sale's page anew.")
     if name.startswith(_ACCOUNT):
         return person_of_account(int(name.removeprefix(_ACCOUNT)))
-    return f"visitor:{name}"
+    return f"{_VISITOR}{name}"
+
+
+def is_visitor(person: str) -> bool:
+    """Somebody who was not signed in when they came."""
+    return person.startswith(_VISITOR)
 
 
 def person_of_account(account_id: int) -> str:

@@ -4,21 +4,18 @@ A form carries both as fields, and its token is the proof that the form is ours:
 know it, so no cookie of the session is needed for that. A page that only reads takes the cookies.
 """
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from shop.accounts.signed_in import current_account
 from shop.flash_sales.models import SaleItem
 from shop.flash_sales.tokens import (
     TOKEN_LIFE_SECONDS,
     Place,
-    TokenRefused,
-    mint_person,
-    person_of_account,
     read_person,
     read_place,
     sign_place,
@@ -26,16 +23,19 @@ from shop.flash_sales.tokens import (
 
 PERSON_COOKIE = "sale_person"
 _PLACE_COOKIE = "sale_place_"
+_NUMBER = re.compile(r"[0-9]{1,18}")
 _MOST_FIELDS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """``token`` is the proof that this is ``person``."""
+    """``token`` is the proof that this is ``person``, ``solution`` what was sent for its
+    challenge."""
 
     token: str
     person: str
     place: Place
+    solution: str = ""
 
 
 def place_cookie(item: SaleItem) -> str:
@@ -45,8 +45,11 @@ def place_cookie(item: SaleItem) -> str:
 def who_posts(request: HttpRequest, item: SaleItem) -> Visitor:
     """Raises TokenRefused."""
     form = _form(request)
-    place = form.get("place", "") or request.COOKIES.get(place_cookie(item), "")
-    return _visitor(form.get("entry", ""), place, item)
+    token, place = form.get("entry", ""), form.get("place", "")
+    # A tab from before they signed in: the place in the cookie is their account's by now.
+    if request.COOKIES.get(PERSON_COOKIE, token) == token:
+        place = place or request.COOKIES.get(place_cookie(item), "")
+    return replace(_visitor(token, place, item), solution=form.get("solution", ""))
 
 
 def who_reads(request: HttpRequest, item: SaleItem) -> Visitor | None:
@@ -58,7 +61,7 @@ def who_reads(request: HttpRequest, item: SaleItem) -> Visitor | None:
 
 
 def _form(request: HttpRequest) -> Mapping[str, str]:
-    """The two fields of a click, without what Django's own form data can do beyond them."""
+    """The few fields of a click, without what Django's own form data can do beyond them."""
     if request.content_type != "application/x-www-form-urlencoded":
         return request.POST
     try:
@@ -72,35 +75,18 @@ def _visitor(token: str, place: str, item: SaleItem) -> Visitor:
     return Visitor(token, person, read_place(place, item.sale_id, item.pk, person))
 
 
-def token_at_door(request: HttpRequest, item: SaleItem) -> tuple[str, bool]:
-    """The token of whoever comes to the door, and whether it is another than they had.
-
-    Whoever is signed in is the same person on every device, unless they have a place in line from
-    before: nobody loses it by signing in.
-    """
-    try:
-        known = who_reads(request, item)
-    except TokenRefused:
-        known = None
-    if known and _places(request):
-        return known.token, False
-    account = _account_id(request)
-    if known and (account is None or known.person == person_of_account(account)):
-        return known.token, False
-    return mint_person(item.sale_id, account), True
+def shown_places(request: HttpRequest) -> dict[int, str]:
+    """The signed places that are shown, by the number of the item, for all items of this sale."""
+    named = {name.removeprefix(_PLACE_COOKIE): name for name in _place_cookies(request)}
+    return {
+        int(number): request.COOKIES[name]
+        for number, name in named.items()
+        if _NUMBER.fullmatch(number)
+    }
 
 
-def _places(request: HttpRequest) -> list[str]:
-    """Names of the places that are shown, for any item of this sale."""
+def _place_cookies(request: HttpRequest) -> list[str]:
     return [name for name in request.COOKIES if name.startswith(_PLACE_COOKIE)]
-
-
-def _account_id(request: HttpRequest) -> int | None:
-    """A visitor without a session costs no query."""
-    if settings.SESSION_COOKIE_NAME not in request.COOKIES:
-        return None
-    account = current_account(request)
-    return account.pk if account else None
 
 
 def remember_person(response: HttpResponse, item: SaleItem, token: str) -> None:
@@ -109,16 +95,25 @@ def remember_person(response: HttpResponse, item: SaleItem, token: str) -> None:
 
 def forget_places(request: HttpRequest, response: HttpResponse, item: SaleItem) -> None:
     """Another person's places are none."""
-    for name in _places(request):
+    for name in _place_cookies(request):
         response.delete_cookie(name, path=_path(item), samesite="Lax")
 
 
-def remember_place(response: HttpResponse, item: SaleItem, person: str, place: Place) -> str:
-    """The place, signed, also as a cookie; empty when there is none."""
+def remember_place(
+    response: HttpResponse,
+    item: SaleItem,
+    person: str,
+    place: Place,
+    *,
+    item_id: int | None = None,
+) -> str:
+    """The place, signed, also as a cookie; empty when there is none. ``item_id``: of the place,
+    when it is another item's of the same sale."""
     if not place.seq:
         return ""
-    signed = sign_place(item.sale_id, item.pk, person, place)
-    _set(response, place_cookie(item), signed, item)
+    number = item_id or item.pk
+    signed = sign_place(item.sale_id, number, person, place)
+    _set(response, f"{_PLACE_COOKIE}{number}", signed, item)
     return signed
 
 

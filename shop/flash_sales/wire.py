@@ -78,7 +78,10 @@ def _connection() -> Any:
     # The process id is part of it: a connection inherited over fork would be shared.
     wanted = os.getpid(), settings.GATE_URL
     if _own.connection is None or _own.made_for != wanted:
-        _own.connection = _client(*wanted).connection_pool.make_connection()
+        pool = _client(*wanted).connection_pool
+        # Of the pool's making, but not counted by it: it allows a hundred in all, and never hears
+        # of the end of a thread.
+        _own.connection = pool.connection_class(**pool.connection_kwargs)
         _own.made_for = wanted
     return _own.connection
 

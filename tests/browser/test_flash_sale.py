@@ -20,7 +20,8 @@ from django.utils import timezone
 from shop.flash_sales import selling
 from shop.flash_sales.models import SaleItem
 starts_at = timezone.now() + timedelta(seconds={starts_in})
-new = selling.NewSale({slug!r}, "Harbour sale", starts_at, starts_at + timedelta(hours=1))
+new = selling.NewSale({slug!r}, "Harbour sale", starts_at, starts_at + timedelta(hours=1),
+    challenge_work={work})
 sale = selling.create_sale(new, actor="test")
 selling.add_item(sale.pk, selling.NewItem({sku!r}, "Tide mug", 1500, {units}), actor="test")
 selling.announce(sale.pk, actor="test")
@@ -28,12 +29,13 @@ selling.announce(sale.pk, actor="test")
 _GATE_IS_BUILT = "from shop.flash_sales.models import FlashSale; print({found})"
 
 
-def open_sale(shop: ShopFloor, *, units: int = 1, starts_in: int = -60) -> str:
-    """The address of a sale that the keeper knows of; ``starts_in`` seconds."""
+def open_sale(shop: ShopFloor, *, units: int = 1, starts_in: int = -60, work: int = 0) -> str:
+    """The address of a sale that the keeper knows of; ``starts_in`` seconds; ``work``: hashes."""
     sku = f"SALE-{uuid4().hex[:8].upper()}"
     shop.add_product(sku, units=units)
     slug = sku.lower()
-    shop.python(_OPEN_SALE.format(sku=sku, slug=slug, units=units, starts_in=starts_in))
+    facts = {"sku": sku, "slug": slug, "units": units, "starts_in": starts_in, "work": work}
+    shop.python(_OPEN_SALE.format(**facts))
     found = f"FlashSale.objects.get(slug={slug!r}).generation"
     until(
         lambda: shop.python(_GATE_IS_BUILT.format(found=found)),

@@ -19,7 +19,11 @@ HOUR = timedelta(hours=1)
 
 
 def open_item(
-    units: int = 3, *, limit: int = 1, on_lost_gate: OnLostGate = OnLostGate.PAUSE
+    units: int = 3,
+    *,
+    limit: int = 1,
+    on_lost_gate: OnLostGate = OnLostGate.PAUSE,
+    challenge_work: int = 0,
 ) -> SaleItem:
     """The only item of an announced sale that has begun; without a gate yet."""
     sku, now = f"SALE-{uuid4().hex[:8].upper()}", timezone.now()
@@ -31,6 +35,7 @@ def open_item(
         now + HOUR,
         limit_per_person=limit,
         on_lost_gate=on_lost_gate,
+        challenge_work=challenge_work,
     )
     sale = selling.create_sale(new, actor="test")
     item = selling.add_item(sale.pk, NewItem(sku, "Thing", 1_000, units), actor="test")

@@ -24,6 +24,7 @@ from orders.models import Order
 from orders.services.refund import RequestRefund, request_refund
 from orders.services.returns import announce_return
 from orders.services.timeline import SHOPPER
+from shop.flash_sales.models import SaleItem
 from tests.integration.any_row import any_row
 from tests.integration.back_office_sales import draft_sale
 from tests.integration.desk import order_page, pay_twice, plain_files, shipped, staff, text
@@ -45,6 +46,7 @@ READ_ONLY = {
     "orders_salesday": "CMAS",
     "orders_stockmovement": "CMAS",
     "flash_sales_ticket": "CMAS",
+    "flash_sales_rehearsal": "CMAS",
     "orders_staffmail": "MAS",
     "orders_webhookdelivery": "MAS",
     "shop_account": "MAS",
@@ -85,11 +87,16 @@ PAGES = {
     **{f"orders_stockitem_{verb}": ("MS", "MS") for verb in ("correct", "write_off")},
     "orders_stockitem_process_import": (NOBODY, "CMS"),
     "orders_proof": ("MAS", NOBODY),
-    **{f"flash_sales_flashsale_{verb}": ("CMAS", NOBODY) for verb in ("console", "live")},
+    **{
+        f"flash_sales_flashsale_{name}": ("CMAS", NOBODY)
+        for name in ("console", "live", "preview", "preview_door")
+    },
     **{
         f"flash_sales_flashsale_{verb}": ("MS", "MS")
         for verb in ("add-item", "add-units", "announce", "pause", "resume", "rate", "end")
     },
+    "flash_sales_flashsale_rehearse": ("MS", "MS"),
+    "flash_sales_rehearsal_live": ("CMAS", NOBODY),
     "tasks_deadletter_redrive_one": ("MS", "MS"),
     "tasks_deadletter_discard_one": ("S", "S"),
     "tasks_locks": ("AS", NOBODY),
@@ -167,6 +174,8 @@ def address(name: str, pattern: URLPattern, order: Order) -> str:
         relation = {"deliver": "shipments", "parcel_slip": "shipments", "resend": "notifications"}
         verb = name.removeprefix("orders_order_")
         given["target_id"] = getattr(order, relation.get(verb, "returns")).first().pk
+    if "item_id" in wanted:
+        given["item_id"] = SaleItem.objects.get().pk
     if "content_type_id" in wanted:
         given |= {"content_type_id": 1, "object_id": 1}
     elif wanted & {"object_id", "id"}:

@@ -58,6 +58,7 @@ def draft_form(**changes: str) -> dict[str, str]:
         "hold_seconds": "120",
         "admission_per_second": "30",
         "on_lost_gate": "pause",
+        "challenge_work": "0",
         "items-TOTAL_FORMS": "0",
         "items-INITIAL_FORMS": "0",
     } | changes

@@ -172,6 +172,24 @@ def test_a_gate_that_is_away_pauses_the_sale_and_is_not_asked_for_each_click(
     assert click(item, "ada").said == Said.PAUSED
 
 
+def test_a_crowd_that_asks_all_the_time_hears_from_a_gate_that_is_back(
+    settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item, now, there = open_item(1), [1_000.0], settings.GATE_URL
+    monkeypatch.setattr("shop.flash_sales.local_answers.time.monotonic", lambda: now[0])
+    with gated(item):
+        settings.GATE_URL = "redis://127.0.0.1:1/0"
+        assert click(item, "ada").said == Said.PAUSED
+        settings.GATE_URL = there
+        said = []
+        for _ in range(3):
+            now[0] += 0.1
+            said.append(click(item, "ada").said)
+
+    # An answer that was only remembered is not remembered for longer by being given.
+    assert said == [Said.PAUSED, Said.PAUSED, Said.TICKET]
+
+
 def test_without_its_gate_a_sale_that_says_so_goes_on_with_the_database() -> None:
     item = open_item(2, on_lost_gate=OnLostGate.DATABASE)
     Gate(item.sale_id, item.pk).drop()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,10 +12,13 @@ from django.db import connections
 from django.db.models.functions import Now
 
 from orders.models import Order, SetAside
+from orders.services.cancellation import cancel_order
 from orders.states import OrderStatus
 from shop.flash_sales import keeper as keeping
 from shop.flash_sales import selling, tickets
+from shop.flash_sales.dropping import drop_old_gates
 from shop.flash_sales.errors import NotAllowed
+from shop.flash_sales.expiring import expire_unused, follow_ended
 from shop.flash_sales.gate import Gate, Word
 from shop.flash_sales.keeper import Keeper
 from shop.flash_sales.models import FlashSale, SaleItem, SaleSample, Ticket
@@ -87,6 +91,39 @@ def test_an_expired_ticket_is_in_another_hand_at_the_next_look(keeper: Keeper) -
 
     assert gate_of(item).poll("bob").word == Word.TICKET
     assert Ticket.objects.get(pk=ticket.pk).status == TicketStatus.EXPIRED
+
+
+def test_a_unit_is_free_at_the_gate_without_waiting_for_a_look_at_the_gates(
+    keeper: Keeper,
+) -> None:
+    item = announced(2)
+    keeper.keep_once()
+    ticket, cancelled = (let_through(item, name) for name in ("ann", "bob"))
+    order = order_with_ticket(cancelled, checkout("bob"))
+    Ticket.objects.filter(pk=ticket.pk).update(held_until=Now())
+    cancel_order(order.pk, actor="test", reason="changed his mind")
+
+    assert expire_unused() + follow_ended() == 2
+
+    assert gate_units(item) == counts(item) == (2, 0, 0)
+
+
+def test_a_gate_that_is_away_does_not_keep_tickets_from_their_end(
+    keeper: Keeper, settings: LazySettings
+) -> None:
+    item = announced(3)
+    keeper.keep_once()
+    for name in ("ann", "bob", "cem"):
+        let_through(item, name)
+    Ticket.objects.update(held_until=Now())
+    there = settings.GATE_URL
+    settings.GATE_URL = "redis://127.0.0.1:9/0"
+
+    assert expire_unused() == 3
+
+    settings.GATE_URL = there
+    keeper.keep_once()
+    assert same(item)
 
 
 def test_a_ticket_follows_its_order_and_a_declined_one_ends_with_its_time(keeper: Keeper) -> None:
@@ -245,6 +282,53 @@ def test_an_end_gives_free_units_back_at_once_and_held_ones_with_their_ticket(
 
     assert units("VASE") == (10, 0)
     assert SetAside.objects.get().closed_at is not None
+
+
+def test_the_gate_of_a_sale_that_ended_a_day_ago_is_dropped_once(keeper: Keeper) -> None:
+    item = announced(3)
+    keeper.keep_once()
+    selling.end(item.sale_id, actor=ANNA)
+    keeper.keep_once()
+    assert drop_old_gates(actor="keeper") == 0
+    FlashSale.objects.update(ended_at=Now() - timedelta(days=1, minutes=1))
+
+    assert [drop_old_gates(actor="keeper") for _ in range(2)] == [1, 0]
+
+    keeper.keep_once()
+    assert gate_of(item).facts() == {}
+    assert events(item)[-1] == "gate_dropped"
+
+
+def test_the_gate_of_an_old_sale_stays_while_somebody_has_a_ticket(keeper: Keeper) -> None:
+    item = announced(3)
+    keeper.keep_once()
+    let_through(item, "ann")
+    selling.end(item.sale_id, actor=ANNA)
+    FlashSale.objects.update(ended_at=Now() - timedelta(days=2))
+
+    assert drop_old_gates(actor="keeper") == 0
+    assert gate_of(item).poll("ann").word == Word.HAS_TICKET
+
+
+def test_two_differences_that_make_up_for_each_other_are_found_later(
+    keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = announced(2)
+    keeper.keep_once()
+    let_through(item, "ann")
+    keeper.keep_once()
+    # One that the gate does not know of, and one of which it does not know the end.
+    Ticket.objects.filter(person="ann").update(status=TicketStatus.RETURNED)
+    SaleItem.objects.update(held=0)
+    ticket_for(item, "bob")
+    keeper.keep_once()
+    assert gate_of(item).poll("bob").word == Word.NOT_IN_LINE
+
+    monkeypatch.setattr("shop.flash_sales.reconciling.COMPARE_SECONDS", 0.0)
+    keeper.keep_once()
+
+    assert gate_of(item).poll("bob").word == Word.HAS_TICKET
+    assert same(item)
 
 
 def test_a_sale_ends_by_itself(keeper: Keeper) -> None:

@@ -65,6 +65,15 @@ def test_a_grant_becomes_a_ticket_and_the_same_grant_is_the_same_ticket() -> Non
     assert counts(item) == (2, 1, 0)
 
 
+def test_a_grant_is_no_ticket_of_somebody_else() -> None:
+    item = announced(3)
+    tickets.write_ticket(item, person="ann", nonce="n-1", place=1)
+
+    with pytest.raises(GrantUsed):
+        tickets.write_ticket(item, person="bob", nonce="n-1", place=1)
+    assert counts(item) == (2, 1, 0)
+
+
 @SEEN_BY_OTHERS
 def test_twenty_grants_of_three_units_are_three_tickets() -> None:
     item = announced(3)

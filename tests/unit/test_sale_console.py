@@ -55,6 +55,12 @@ def test_a_plot_without_samples_is_empty_and_says_so() -> None:
     assert "free –" in plot.in_words
 
 
+def test_a_sample_of_an_older_version_is_read_and_what_it_does_not_know_is_a_gap() -> None:
+    figures = read_figures({"free": 2, "held": 1, "sold": 0, "line": 4, "clicks": {}})
+
+    assert (figures.free, figures.payment_seconds, figures.message_seconds) == (2, None, None)
+
+
 def test_numbers_are_short() -> None:
     assert [number(value) for value in (0, 0.25, 3, 12.6, 1500)] == ["0", "0.2", "3", "13", "1,500"]
 

@@ -1,5 +1,5 @@
 """Flash sales in the back office. Importing the modules registers them."""
 
-from shop.flash_sales.admin import sale, ticket
+from shop.flash_sales.admin import rehearsal, sale, ticket
 
-__all__ = ["sale", "ticket"]
+__all__ = ["rehearsal", "sale", "ticket"]

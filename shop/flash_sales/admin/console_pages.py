@@ -12,6 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from shop.flash_sales.admin.deeds import CHANGE, DEEDS
+from shop.flash_sales.admin.rehearse_page import rehearse_url
 from shop.flash_sales.console import look_at
 from shop.flash_sales.models import FlashSale
 
@@ -56,6 +57,7 @@ class ConsolePages:
         return {
             "sale": sale,
             "look": look_at(sale),
+            "rehearse_url": rehearse_url(sale, request),
             "deeds": [
                 (deed, reverse(f"admin:{deed.url_name}", args=[sale.pk]))
                 for deed in (offered if may_change else ())

@@ -16,6 +16,9 @@ from orders.errors import Busy
 from orders.services.timeline import staff_actor
 from shop.flash_sales.admin.console_pages import ConsolePages
 from shop.flash_sales.admin.deed_pages import DeedPages
+from shop.flash_sales.admin.preview_pages import PreviewPages, preview_url
+from shop.flash_sales.admin.rehearse_page import RehearsePage
+from shop.flash_sales.admin.sale_kind import KindFilter
 from shop.flash_sales.drafting import change_draft
 from shop.flash_sales.errors import SaleError
 from shop.flash_sales.models import FlashSale, SaleItem
@@ -28,7 +31,7 @@ from tasks.admin_base import ReadOnlyAdmin, badge
 COLOURS = {"draft": "info", "announced": "success", "paused": "warning", "ended": "danger"}
 _EDITED = [
     *("slug", "title", "intro", "starts_at", "ends_at", "limit_per_person", "hold_seconds"),
-    *("admission_per_second", "on_lost_gate"),
+    *("admission_per_second", "on_lost_gate", "challenge_work"),
 ]
 
 
@@ -57,15 +60,16 @@ class ItemInline(ReadOnlyAdmin, TabularInline):  # type: ignore[misc]  # unfold 
 
 
 @admin.register(FlashSale)
-class FlashSaleAdmin(DeedPages, ConsolePages, ModelAdmin):  # type: ignore[misc]  # unfold is untyped
+class FlashSaleAdmin(DeedPages, ConsolePages, PreviewPages, RehearsePage, ModelAdmin):  # type: ignore[misc]  # unfold is untyped
     """Only a draft is edited. What people have seen is changed by deeds, each of them logged."""
 
     form = DraftForm
+    change_form_before_template = "flash_sales/desk/sale_bar.html"
     list_display = ["title", "shown_status", "starts_at", "ends_at", "units", "console"]
-    list_filter = ["status"]
+    list_filter = ["status", KindFilter]
     search_fields = ["title", "slug"]
-    fields = ["console", "shown_status", *_EDITED, "history"]
-    readonly_fields = ["console", "shown_status", "history"]
+    fields = ["console", "preview", "state", *_EDITED, "history"]
+    readonly_fields = ["console", "preview", "state", "history"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[FlashSale]:
         sales: QuerySet[FlashSale] = super().get_queryset(request)
@@ -73,7 +77,8 @@ class FlashSaleAdmin(DeedPages, ConsolePages, ModelAdmin):  # type: ignore[misc]
 
     def get_urls(self) -> list[URLPattern]:
         theirs: list[URLPattern] = super().get_urls()
-        return [*self.deed_urls(), *self.console_urls(), *theirs]
+        ours = [*self.deed_urls(), *self.console_urls(), *self.preview_urls()]
+        return [*ours, *self.rehearse_urls(), *theirs]
 
     def get_fields(self, request: HttpRequest, obj: FlashSale | None = None) -> list[str]:
         return self.fields if obj else _EDITED
@@ -121,6 +126,10 @@ class FlashSaleAdmin(DeedPages, ConsolePages, ModelAdmin):  # type: ignore[misc]
     def shown_status(self, sale: FlashSale) -> tuple[str, str]:
         return sale.status, sale.get_status_display()
 
+    @admin.display(description="state")
+    def state(self, sale: FlashSale) -> str:
+        return str(sale.get_status_display())
+
     @admin.display(description="sold")
     def units(self, sale: FlashSale) -> str:
         sold, units = (getattr(sale, name, 0) or 0 for name in ("all_sold", "all_units"))
@@ -130,6 +139,12 @@ class FlashSaleAdmin(DeedPages, ConsolePages, ModelAdmin):  # type: ignore[misc]
     def console(self, sale: FlashSale) -> str:
         url = reverse("admin:flash_sales_flashsale_console", args=[sale.pk])
         return format_html('<a class="text-primary-600 underline" href="{}">Open</a>', url)
+
+    @admin.display(description="as shoppers see it")
+    def preview(self, sale: FlashSale) -> str:
+        words = "Preview" if sale.status == SaleStatus.DRAFT else "Its page"
+        link = '<a class="text-primary-600 underline" href="{}">{}</a>'
+        return format_html(link, preview_url(sale), words)
 
     @admin.display(description="what happened")
     def history(self, sale: FlashSale) -> str:

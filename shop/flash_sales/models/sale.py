@@ -32,6 +32,16 @@ class FlashSale(models.Model):
     on_lost_gate = models.CharField(
         max_length=10, choices=OnLostGate.choices, default=OnLostGate.PAUSE
     )
+    challenge_work = models.PositiveIntegerField(
+        "challenge",
+        default=0,
+        db_default=0,  # a web of the version before makes sales without it
+        validators=[MaxValueValidator(2_000_000)],
+        # Chromium at full speed, and slowed down six times.
+        help_text="0: none. Else how many hashes a browser does at most before its click counts, "
+        "half as many in the mean, while the countdown runs: 300,000 take a computer half a second "
+        "and a slow phone 2 to 4 seconds. The sale then needs JavaScript.",
+    )
     is_rehearsal = models.BooleanField(default=False, editable=False)
     generation = models.PositiveIntegerField(
         default=0, editable=False, help_text="How often the gate was built."

@@ -39,23 +39,56 @@ if now < starts then return refuse('too_early', starts - now) end
 if now >= ends or status == 'ended' then return refuse('too_late') end
 if status == 'paused' then return refuse('paused') end
 if fact('free') <= 0 and fact('held') <= 0 then return refuse('sold_out') end
-if is_at_limit(person) then return refuse('limit_reached') end
-
--- When to ask again: those who may be let through soon must be there to take it, and the many
--- behind them must not keep the machine busy: together they ask about a thousand times a second.
-local MOST_MS, MOST_BEHIND_MS = 3000, 30000
-local function ask_again_ms(before)
-  local free, wait = fact('free'), nil
-  if before < free then
-    wait = math.min(MOST_MS, before * 500 / math.max(1, fact('rate')))
-  elseif before < free + fact('held') then
-    wait = math.min(MOST_MS, (before - free) * 20)
-  else
-    wait = math.min(MOST_BEHIND_MS, math.max(MOST_MS, before))
-  end
-  return math.floor(math.max(1000, wait) * (1 + jitter / 4000))
+if is_at_limit(person) then
+  leave_line(person)
+  return refuse('limit_reached')
 end
 
+-- When to ask again. A unit is given to who asks, so those who may be next ask about every second;
+-- the many behind them must not keep the machine busy: of ten thousand some hundred in a second.
+local NEAR_MS, MOST_MS, MOST_BEHIND_MS = 750, 10000, 30000
+-- No more are let through in a second than the rate says, and no more than there are units.
+local NEAR_LEAST, NEAR_MOST = 20, 200
+local near = math.min(fact('rate'), fact('free') + fact('held'), NEAR_MOST)
+near = math.max(NEAR_LEAST, near)
+local function ask_again_ms(before)
+  local wait = NEAR_MS
+  if before < fact('free') then
+    wait = math.min(MOST_MS, before * 500 / math.max(1, fact('rate')))
+  elseif before >= near then
+    wait = math.min(MOST_BEHIND_MS, NEAR_MS + (before - near) * 10)
+  end
+  return math.floor(math.max(NEAR_MS, wait) * (1 + jitter / 4000))
+end
+
+-- First come, first served. But a unit does not lie there for longer than the first in line take to
+-- ask again: then whoever of those near the head asks next has it, and the others keep their places.
+local TURN_MS = 1200
+local function may_have_unit(before, units)
+  if units <= 0 then
+    turn_ends()
+    return false
+  end
+  if before < units then
+    turn_ends()
+    if units > 1 then turn_begins(now) end
+    return true
+  end
+  turn_begins(now)
+  if now - fact('turn_at') <= TURN_MS then return false end
+  if before >= near then
+    -- Whoever asks is there, however late.
+    redis.call('ZADD', seen, now, person)
+    park_late_heads(now)
+    before = redis.call('ZRANK', line, person)
+  end
+  if before >= near then return false end
+  if units == 1 then turn_ends() end
+  return true
+end
+
+-- Nobody's turn comes while no unit is free, which is most of a sale: the crowd's poll ends early.
+if fact('free') > 0 then park_sleepers(now) end
 local place = redis.call('ZSCORE', line, person)
 if not place then
   place = redis.call('HGET', parked, person)
@@ -73,15 +106,19 @@ if not place then
   redis.call('ZADD', line, place, person)
   redis.call('HDEL', parked, person)
 end
--- Nobody's turn comes while no unit is free, which is most of a sale: the crowd's poll ends early.
-if fact('free') > 0 then
-  redis.call('ZADD', seen, now, person)
-  advance(now, salt)
-  mine = has_ticket()
-  if mine then return mine end
+local before, units = redis.call('ZRANK', line, person), ready_units(now)
+if before >= units and units > 0 and before < near then
+  for _, head in ipairs(redis.call('ZRANGE', line, 0, math.min(units, NEAR_LEAST) - 1)) do
+    -- They got their units of another item meanwhile.
+    if is_at_limit(head) then leave_line(head) end
+  end
+  before = redis.call('ZRANK', line, person)
 end
-local before = redis.call('ZRANK', line, person)
-if not before then return refuse('limit_reached') end
+if may_have_unit(before, units) then
+  -- The nonce is made of the caller's salt, which is random, and the place, which is unique.
+  grant(person, place, salt .. '-' .. place, now)
+  return has_ticket()
+end
 local wait = ask_again_ms(before)
 redis.call('ZADD', seen, now + wait, person)
 return answer('in_line', '', place, before, wait)

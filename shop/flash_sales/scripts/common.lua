@@ -3,7 +3,7 @@
 -- KEYS of one item of one sale, all with the sale's hash tag:
 --   1 state    HASH  what the database said last, and what was given since
 --   2 line     ZSET  person -> place, of those who wait
---   3 seen     ZSET  person -> when they should have asked again (ms)
+--   3 seen     ZSET  person -> when they were told to ask again (ms)
 --   4 tickets  HASH  person -> nonce:place:since(ms):written(0|1)
 --   5 used     HASH  person -> units of this sale, tickets and bought ones (shared by all items)
 --   6 counts   HASH  answer -> how often
@@ -24,7 +24,7 @@ end
 -- The facts are read at once when the first is asked for: each call from a script costs more than
 -- all of them. Whoever changes one does it here, so that none is read twice or old.
 local NAMES = {'free', 'held', 'sold', 'units', 'status', 'starts_ms', 'ends_ms', 'limit', 'rate',
-               'tokens', 'filled_at', 'last_place', 'asleep_ms'}
+               'tokens', 'filled_at', 'last_place', 'asleep_ms', 'turn_at'}
 local facts = nil
 
 local function text_of(name)
@@ -98,41 +98,60 @@ end
 
 local function grant(person, place, nonce, now)
   redis.call('HSET', tickets, person, nonce .. ':' .. place .. ':' .. now .. ':0')
-  redis.call('HSET', spent, person, place)
+  -- A place that was carried over may be before one that had its turn.
+  local had_turn = tonumber(redis.call('HGET', spent, person) or '0')
+  redis.call('HSET', spent, person, math.max(had_turn, tonumber(place)))
   use(person, 1)
   move_fact('free', -1)
   move_fact('held', 1)
+  set_fact('tokens', tostring(fact('tokens') - 1))
   leave_line(person)
   count('ticket')
 end
 
--- Give free units to those at the head of the line who are still there. Whoever has not asked for
--- a while keeps the place, but outside the line: nobody waits for a closed laptop, and a thousand
--- of them do not stand in the way of one who is there. A grant's nonce is made of the caller's,
--- which is random, and the place, which is unique.
+-- Whoever does not ask any more keeps the place, but outside the line: nobody waits for a closed
+-- laptop, and a thousand of them do not stand in the way of one who is there.
+local function park(person)
+  local place = redis.call('ZSCORE', line, person)
+  leave_line(person)
+  if place then redis.call('HSET', parked, person, place) end
+end
+
+-- Those of the whole line who are very late; a slow server makes everybody a little late.
+local PARK_AT_MOST, VERY_LATE = 500, 10
+local function park_sleepers(now)
+  local since = '(' .. (now - VERY_LATE * fact('asleep_ms'))
+  local late = redis.call('ZRANGEBYSCORE', seen, '-inf', since, 'LIMIT', 0, PARK_AT_MOST)
+  for _, person in ipairs(late) do park(person) end
+end
+
+-- Those at the head for whom a unit waits.
 local LOOK_AT_MOST = 200
-local function advance(now, salt)
-  if fact('free') <= 0 or text_of('status') ~= 'open' then return end
-  if now < fact('starts_ms') or now >= fact('ends_ms') then return end
-  local tokens = refill(now)
-  local asleep = fact('asleep_ms')
-  for _ = 1, LOOK_AT_MOST do
-    if tokens < 1 or fact('free') <= 0 then break end
-    local head = redis.call('ZRANGE', line, 0, 0, 'WITHSCORES')
-    if #head == 0 then break end
-    local person, place = head[1], head[2]
-    if now - tonumber(redis.call('ZSCORE', seen, person) or '0') > asleep then
-      leave_line(person)
-      redis.call('HSET', parked, person, place)
-    elseif is_at_limit(person) then
-      -- They got their units of another item meanwhile.
-      leave_line(person)
-    else
-      grant(person, place, salt .. '-' .. place, now)
-      tokens = tokens - 1
-    end
+local function park_late_heads(now)
+  local heads, asleep = redis.call('ZRANGE', line, 0, LOOK_AT_MOST - 1), fact('asleep_ms')
+  for _, person in ipairs(heads) do
+    if now - tonumber(redis.call('ZSCORE', seen, person) or '0') > asleep then park(person) end
   end
+end
+
+-- Units that may be given now: free ones, as many as the rate lets through.
+local function ready_units(now)
+  local free = fact('free')
+  if free <= 0 or text_of('status') ~= 'open' then return 0 end
+  if now < fact('starts_ms') or now >= fact('ends_ms') then return 0 end
+  local tokens = refill(now)
   set_fact('tokens', tostring(tokens))
+  return math.min(free, math.floor(tokens))
+end
+
+-- A unit is never kept for somebody who is not there: it is given when its person asks. The first in
+-- line have their turn from this moment on; see ask.lua for who is next when they do not come.
+local function turn_begins(now)
+  if fact('turn_at') == 0 then set_fact('turn_at', now) end
+end
+
+local function turn_ends()
+  if fact('turn_at') ~= 0 then set_fact('turn_at', 0) end
 end
 
 -- nonce, place, since (ms), written; nil when the person has no ticket.

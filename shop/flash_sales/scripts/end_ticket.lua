@@ -1,4 +1,4 @@
--- A ticket or grant ends. ARGV: person, nonce, became (free|sold|refused), salt. 0: it had ended
+-- A ticket or grant ends. ARGV: person, nonce, became (free|sold|refused). 0: it had ended
 -- before. Refused: the database had no unit for the grant; its person waits again, in front. A grant
 -- that nobody came to write down leaves its person the place, as for all who do not ask any more.
 if is_lost() then return 0 end
@@ -19,6 +19,6 @@ else
     redis.call('HDEL', spent, person)
     redis.call('HSET', parked, person, place)
   end
-  advance(now_ms(), ARGV[4])
+  turn_begins(now_ms())
 end
 return 1

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.urls import reverse
 
 from shop.flash_sales.models import SaleItem
 from shop.flash_sales.shown import ShownSale, shown_sale
@@ -33,6 +34,8 @@ def draw(template: str, shown: ShownSale, **facts: Any) -> str:
         "sale": shown.sale,
         "starts_ms": shown.starts_ms,
         "ends_ms": shown.ends_ms,
+        "sale_url": reverse("flash_sales:sale", args=[shown.sale.slug]),
+        "clock_url": reverse("flash_sales:clock", args=[shown.sale.slug]),
         **facts,
     }
     return render_to_string(f"flash_sales/{template}", context)

@@ -4,6 +4,7 @@ What is sent is proved by the signed token in the form, which another site canno
 a CSRF token is for, and it needs no session. Whoever asks for JSON gets the same facts as JSON.
 """
 
+from dataclasses import asdict
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -12,6 +13,8 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
 from shop.accounts.client import client_of
+from shop.flash_sales.arriving import arrive, carry_over, remember
+from shop.flash_sales.challenge import Challenge, challenge_of, require_solution
 from shop.flash_sales.entry import answer_click, answer_poll, refuse
 from shop.flash_sales.models import SaleItem
 from shop.flash_sales.replies import Reply, Said
@@ -22,18 +25,17 @@ from shop.flash_sales.views.page import phase_of
 from shop.flash_sales.visitor import (
     PERSON_COOKIE,
     Visitor,
-    forget_places,
     remember_person,
     remember_place,
-    token_at_door,
     who_posts,
     who_reads,
 )
 from shop.flash_sales.words import words_of
 from shop.http import SeeOther
 
-# The page is drawn once; this stands where each person's own token goes.
+# The page is drawn once; these stand where each person's own token and task go.
 _ENTRY_GOES_HERE = "entry-goes-here"
+_TASK_GOES_HERE = "task-goes-here"
 _WAITING = (Said.IN_LINE, Said.PAUSED)
 
 
@@ -41,16 +43,19 @@ _WAITING = (Said.IN_LINE, Said.PAUSED)
 def door(request: HttpRequest, slug: str, item_id: int) -> HttpResponse:
     """A person's own page, with the button. It can be opened long before the start."""
     shown, item = find_item(slug, item_id)
-    token, is_new = token_at_door(request, item)
+    arrival = arrive(request, item)
+    token, task = arrival.token, _task(shown, arrival.token)
     response: HttpResponse
     if wants_json(request):
-        response = json_answer({"entry": token, "starts_ms": shown.starts_ms})
+        facts = {"entry": token, "starts_ms": shown.starts_ms}
+        response = json_answer({**facts, "challenge": asdict(task) if task else None})
     else:
-        page = shown.drawn(f"door {item.pk}", lambda: _draw_door(shown, item))
-        response = HttpResponse(page.replace(_ENTRY_GOES_HERE.encode(), token.encode()))
-    if is_new:
-        remember_person(response, item, token)
-        forget_places(request, response, item)
+        page = shown.drawn(f"door {item.pk}", lambda: draw_door(shown, item, _ENTRY_GOES_HERE))
+        page = page.replace(_ENTRY_GOES_HERE.encode(), token.encode())
+        if task:
+            page = page.replace(_TASK_GOES_HERE.encode(), str(task).encode())
+        response = HttpResponse(page)
+    remember(arrival, request, response, item)
     return personal(response)
 
 
@@ -61,6 +66,7 @@ def enter(request: HttpRequest, slug: str, item_id: int) -> HttpResponse:
     address = client_of(request)
     try:
         visitor = who_posts(request, item)
+        require_solution(shown.sale, visitor)
     except TokenRefused as error:
         return _refusal(request, shown, item, refuse(item, error, address=address))
     reply = answer_click(shown.sale, item, visitor.person, visitor.place, address=address)
@@ -77,6 +83,12 @@ def line(request: HttpRequest, slug: str, item_id: int) -> HttpResponse:
         return _refusal(request, shown, item, refuse(item, error, address=client_of(request)))
     if visitor is None:
         return _refusal(request, shown, item, Reply(Said.NOT_IN_LINE))
+    # A poll reads no session: it is a page for people that sees who has signed in.
+    arrival = None if wants_json(request) else carry_over(request, item, visitor)
+    if arrival is not None:
+        again = personal(_see(shown, item, "line"))
+        remember(arrival, request, again, item)
+        return again
     reply = answer_poll(shown.sale, item, visitor.person, visitor.place)
     return _answer(request, shown, item, visitor, reply)
 
@@ -132,8 +144,10 @@ def _line_page(shown: ShownSale, item: SaleItem, visitor: Visitor, reply: Reply)
         item=item,
         reply=reply,
         token=visitor.token,
+        # Who was told that the sale is paused clicks again when it goes on.
+        task="" if reply.place.seq else _task(shown, visitor.token),
         words=words_of(reply, limit_per_person=shown.sale.limit_per_person),
-        look_again_seconds=max(2, -(-reply.poll_after_ms // 1_000)),
+        look_again_seconds=max(1, -(-reply.poll_after_ms // 1_000)),
     )
     return HttpResponse(page)
 
@@ -148,16 +162,23 @@ def _answer_page(shown: ShownSale, item: SaleItem, reply: Reply) -> HttpResponse
     return HttpResponse(page, status=_status(reply))
 
 
-def _draw_door(shown: ShownSale, item: SaleItem) -> str:
-    offer = shown.offers.get(item.sku)
-    return draw(
-        "door.html",
-        shown,
-        item=item,
-        offer=offer,
-        phase=phase_of(shown),
-        token=_ENTRY_GOES_HERE,
-    )
+def draw_door(shown: ShownSale, item: SaleItem, token: str, **more: Any) -> str:
+    """``more``: what only a preview says."""
+    facts = {
+        "item": item,
+        "offer": shown.offers.get(item.sku),
+        "phase": phase_of(shown),
+        "token": token,
+        "enter_url": _path(shown, item, "enter"),
+        "task": _TASK_GOES_HERE if shown.sale.challenge_work else "",
+    }
+    return draw("door.html", shown, **{**facts, **more})
+
+
+def _task(shown: ShownSale, token: str) -> Challenge | None:
+    """None when the sale has no challenge."""
+    work = shown.sale.challenge_work
+    return challenge_of(token, work) if work else None
 
 
 def _status(reply: Reply) -> int:

@@ -1,9 +1,12 @@
 """The page of a sale: the same for everybody, so any cache may keep it. And the server's clock."""
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from shop.flash_sales.models import SaleItem
@@ -20,7 +23,7 @@ _LOOK_AGAIN_SECONDS = 20
 @require_safe
 def show(request: HttpRequest, slug: str) -> HttpResponse:
     shown = find_sale(slug)
-    response = HttpResponse(shown.drawn("sale", lambda: _draw(shown)))
+    response = HttpResponse(shown.drawn("sale", lambda: draw_sale(shown)))
     response["Cache-Control"] = f"public, max-age={CACHED_SECONDS}"
     return response
 
@@ -32,15 +35,21 @@ def clock(request: HttpRequest, slug: str) -> HttpResponse:
     return personal(json_answer({"status": shown.sale.status, **times}))
 
 
-def _draw(shown: ShownSale) -> str:
+def draw_sale(shown: ShownSale, *, door_urls: Mapping[int, str] | None = None, **more: Any) -> str:
+    """``door_urls``, by the number of the item, and ``more``: what only a preview has."""
+    doors = door_urls or {
+        item_id: reverse("flash_sales:door", args=[shown.sale.slug, item_id])
+        for item_id in shown.items
+    }
     starts_in_seconds = max(0, -int(shown.read_at - shown.starts_ms / 1_000))
     return draw(
         "sale.html",
         shown,
-        offers=[(item, _picture(shown, item)) for item in shown.items.values()],
+        offers=[(item, _picture(shown, item), doors[item.pk]) for item in shown.items.values()],
         phase=phase_of(shown),
         starts_in=duration(starts_in_seconds),
         look_again_seconds=min(_LOOK_AGAIN_SECONDS, starts_in_seconds + 1),
+        **more,
     )
 
 

@@ -29,21 +29,35 @@ function inWords(ms) {
   return hours ? `${hours}:${clock}` : clock;
 }
 
+const holders = new Set(); // what keeps the button from working: the clock, the browser's task
+
+function hold(button, holder) {
+  holders.add(holder);
+  button.disabled = true;
+}
+
+function release(button, holder) {
+  if (holders.delete(holder)) button.disabled = holders.size > 0;
+}
+
+function sendWhenFree(form) {
+  if (holders.size) return setTimeout(sendWhenFree, 200, form);
+  form.submit();
+}
+
 function countDown(timer) {
   const until = Number(timer.dataset.untilMs);
   const button = document.getElementById(timer.dataset.enables ?? "");
-  let wasBefore = false;
   const tick = () => {
     const left = until - now();
     if (left > 0) {
-      wasBefore = true;
       timer.textContent = `${timer.dataset.before} ${inWords(left)}`;
-      if (button) button.disabled = true;
+      if (button) hold(button, "clock");
       setTimeout(tick, Math.min(left, left % 1000 || 1000));
       return;
     }
     timer.textContent = timer.dataset.after;
-    if (button && wasBefore) button.disabled = false;
+    if (button) release(button, "clock");
     // Not all at the same moment.
     if (timer.dataset.then === "look") setTimeout(() => location.reload(), 500 + Math.random() * 1000);
   };
@@ -71,7 +85,7 @@ function waitInLine(line) {
       if (facts.ticket) return location.replace(facts.ticket);
       if (facts.said === "not_in_line" && said === "paused") {
         // Clicked while nobody was let in: the click counts now.
-        return document.getElementById("enter").submit();
+        return sendWhenFree(document.getElementById("enter"));
       }
       if (facts.said !== "in_line" && facts.said !== "paused") return location.reload();
       said = facts.said;

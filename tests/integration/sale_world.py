@@ -155,7 +155,11 @@ def living_in(world: World, is_later: Callable[[], bool]) -> Iterator[None]:
     began = timezone.now().replace(microsecond=0)
     own = SimpleNamespace(monotonic=lambda: world.seconds)
     looks = SimpleNamespace(now=lambda: began + timedelta(seconds=world.seconds))
-    grants = SimpleNamespace(time=lambda: began.timestamp() + is_later() * HOUR.total_seconds())
+    ahead = HOUR.total_seconds()
+    grants = SimpleNamespace(
+        time=lambda: began.timestamp() + is_later() * ahead,
+        monotonic=lambda: world.seconds + is_later() * ahead,
+    )
     local_answers._sold_out_until.clear()
     local_answers._away_until.clear()
     logging.disable(logging.CRITICAL)

@@ -16,7 +16,7 @@ FIRST_SEED = {
     "expired_before_its_time": 1,
     "freed_twice_by_the_gate": 1,
     "given_back_although_it_moved": 29,
-    "nobody_has_a_slot": 4,
+    "nobody_has_a_slot": 26,
     "ordered_with_any_ticket": 11,
     "unit_given_unseen": 3,
 }

@@ -132,8 +132,8 @@ def decline(world: World, which: int, person: str, _: Random) -> Job:
 def _ask_bank(world: World, which: int, person: str, mood: Mood, *, overtakes: bool) -> Job:
     def job() -> str:
         ticket = world.ticket(which, person, TicketStatus.ORDERED, TicketStatus.EXPIRED)
-        payment = open_payment(ticket.order_id) if ticket and ticket.order_id else None
-        if payment is None:
+        payment = ticket and open_payment(ticket)
+        if not payment:
             return NOTHING
         world.bank.moods.append(mood)
         settle(world, payment, overtakes=overtakes)
@@ -142,8 +142,9 @@ def _ask_bank(world: World, which: int, person: str, mood: Mood, *, overtakes: b
     return job
 
 
-def open_payment(order_id: int) -> Payment | None:
-    return Payment.objects.filter(order_id=order_id, status__in=UNSETTLED_PAYMENTS).first()
+def open_payment(ticket: Ticket) -> Payment | None:
+    theirs = Payment.objects.filter(order__flash_sale_ticket=ticket)
+    return theirs.filter(status__in=UNSETTLED_PAYMENTS).first()
 
 
 def settle(world: World, payment: Payment, *, overtakes: bool = False) -> None:

@@ -11,7 +11,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from orders.services import set_aside
-from shop.flash_sales import persons, reconciling, selling, tickets, wire
+from shop.flash_sales import persons, selling, tickets, wire
 from shop.flash_sales.errors import GrantUsed
 from shop.flash_sales.models import SaleItem, Ticket
 from shop.flash_sales.states import IdentityKind, TicketStatus
@@ -55,19 +55,6 @@ def freed_twice_by_the_gate() -> AbstractContextManager[Any]:
         "move_fact(became == 'sold' and 'sold' or 'free', 1)",
         "move_fact(became == 'sold' and 'sold' or 'free', 2)",
     )
-
-
-def unwritten_grants_taken_for_free() -> AbstractContextManager[Any]:
-    """A gate that is built keeps those grants, and their units as well."""
-    return _script(
-        "build",
-        "move_fact('free', -1)\n    move_fact('held', 1)",
-        "",
-    )
-
-
-def unwritten_grants_never_given_back() -> AbstractContextManager[Any]:
-    return patch.object(reconciling, "GRANT_SECONDS", 3_600)
 
 
 def expired_before_its_time() -> AbstractContextManager[Any]:
@@ -157,8 +144,6 @@ DEFECTS: dict[str, Defect] = {
     for defect in (
         unit_given_unseen,
         freed_twice_by_the_gate,
-        unwritten_grants_taken_for_free,
-        unwritten_grants_never_given_back,
         expired_before_its_time,
         given_back_although_it_moved,
         nobody_has_a_slot,

@@ -126,7 +126,7 @@ def _has_had(item_id: int, person: str, reply: Reply) -> bool:
 def _settle_orders(world: World) -> None:
     ours = Ticket.objects.filter(item__sale=world.sale_id, order__isnull=False)
     for ticket in ours:
-        if payment := open_payment(ticket.order_id or 0):
+        if payment := open_payment(ticket):
             settle(world, payment)
     declined = ours.filter(order__status=OrderStatus.PAYMENT_FAILED, status__in=LIVE_TICKETS)
     _time_is_over(list(declined))

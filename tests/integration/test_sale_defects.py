@@ -8,19 +8,17 @@ from tests.integration.sale_play import DEEDS, Plays
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-WITHIN = 10
+WITHIN = 60
 # A seed with which it shows at once; the others are for a machine that decides a race otherwise.
 FIRST_SEED = {
-    "added_and_not_set_aside": 1,
-    "ended_by_what_was_read": 12,
-    "expired_although_ordered": 8,
+    "added_and_not_set_aside": 3,
+    "ended_by_what_was_read": 38,
     "expired_before_its_time": 1,
     "freed_twice_by_the_gate": 1,
+    "given_back_although_it_moved": 29,
     "nobody_has_a_slot": 26,
-    "ordered_with_any_ticket": 13,
+    "ordered_with_any_ticket": 11,
     "unit_given_unseen": 3,
-    "unwritten_grants_never_given_back": 1,
-    "unwritten_grants_taken_for_free": 13,
 }
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+import redis
 from django.db import connection
 from django.db.models import Model
 from django.test.utils import CaptureQueriesContext
@@ -77,8 +78,22 @@ def test_pages_read_the_database_when_nobody_publishes(item: SaleItem) -> None:
 def test_pages_read_the_database_when_redis_is_away(item: SaleItem, settings: Settings) -> None:
     published.publish_all()
     settings.GATE_URL = "redis://127.0.0.1:1/0"
-    assert published.published_facts(item.sale.slug) is None
+    with pytest.raises(redis.RedisError):
+        published.published_facts(item.sale.slug)
     assert Visitor().get(at(item)).status == 200
+
+
+def test_an_answer_of_redis_that_is_missing_for_once_sends_nobody_to_the_database(
+    item: SaleItem, settings: Settings
+) -> None:
+    published.publish_all()
+    known = shown.shown_sale(item.sale.slug)
+    shown._kept[item.sale.slug] = 0.0, known
+    settings.GATE_URL = "redis://127.0.0.1:1/0"
+
+    with CaptureQueriesContext(connection) as queries:
+        assert shown.shown_sale(item.sale.slug) is known
+    assert len(queries) == 0
 
 
 def test_an_ended_sale_is_published_as_ended_and_a_draft_never(item: SaleItem) -> None:

@@ -25,9 +25,10 @@ from ops.stack.stack import Stack
 STACK = "bench-servers"
 _PARTS = ("postgres", "redis-cache", "redis-gate")
 _ANSWER_SECONDS = 120.0
-CEILING, SCRIPT, LOCKED, CONDITIONAL, GATE, POLL = (
+CEILING, SCRIPT, OWN_SCRIPT, LOCKED, CONDITIONAL, GATE, POLL = (
     "only answers (ceiling)",
     "one Redis script",
+    "one script on our wire",
     "SELECT FOR UPDATE",
     "conditional UPDATE",
     "the gate: a click",
@@ -114,6 +115,7 @@ def _rounds(
     views = {
         CEILING: ("GET", "/bench/ceiling/"),
         SCRIPT: ("POST", "/bench/script/"),
+        OWN_SCRIPT: ("POST", "/bench/script-on-our-wire/"),
         LOCKED: ("POST", f"/bench/for-update/{sale['item_id']}/"),
         CONDITIONAL: ("POST", f"/bench/conditional/{sale['item_id']}/"),
         GATE: ("POST", f"{sale['path']}/enter/"),
@@ -124,7 +126,7 @@ def _rounds(
         ask(base, method, path, 1, place / "crowd")
     for number in range(effort.rounds):
         order = list(views)
-        for name in order[number % 6 :] + order[: number % 6]:
+        for name in order[number % len(order) :] + order[: number % len(order)]:
             before = stack.statements_run()
             told = ask(base, *views[name], effort.seconds, place / "crowd")
             runs[name].append(

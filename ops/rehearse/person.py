@@ -4,6 +4,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
+from http import HTTPStatus
 
 import aiohttp
 from lxml import html
@@ -52,7 +53,7 @@ _FINAL = {
     "too_late": Ending.TOO_LATE,
 }
 _RATE_SECONDS = 10.5
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 1.0
 _LOST_TURN_SECONDS = 1.0
 
 
@@ -180,14 +181,21 @@ class Person:
         return False
 
     async def _follow(self, order: str) -> None:
-        while time.monotonic() < self._deadline:
-            page = _page(await self._door.get(order))
-            self.visit.told = " ".join(page.texts("//*[@id='order-headline']"))
-            if page.one("//*[@id='progress'][@data-pending='false']") is not None:
-                mailed = page.one("//*[@data-step='mail'][@data-step-state='done']")
-                self.visit.ending = Ending.DECLINED if mailed is None else Ending.PAID
+        """As the page does it: looks every second whether something has changed."""
+        page = _page(await self._door.get(order))
+        while page.one("//*[@id='progress'][@data-pending='true']") is not None:
+            if time.monotonic() >= self._deadline:
                 return
             await self._sleep(_LOOK_SECONDS)
+            (progress,) = page.document.xpath("//*[@id='progress']")
+            seen = progress.get("data-state")
+            answer = await self._door.get(f"{order}progress/?state={seen}")
+            if answer.status_code != HTTPStatus.NO_CONTENT:
+                page = _page(await self._door.get(order))
+        self.visit.told = " ".join(page.texts("//*[@id='order-headline']"))
+        if page.one("//*[@id='progress']") is not None:
+            mailed = page.one("//*[@data-step='mail'][@data-step-state='done']")
+            self.visit.ending = Ending.DECLINED if mailed is None else Ending.PAID
 
     # -- time ------------------------------------------------------------------
 

@@ -1,9 +1,10 @@
 """The keeper of flash sales: everything that time does, in one process, while another stands by.
 
 All is looked at twice a second; units that somebody may be waiting for are freed more often, also
-between the gates of many sales. Two at once would do no harm, since each change is conditional: the
-advisory lock only saves the second one's work. A keeper that dies loses the lock with its
-connection, and the one that stands by goes on.
+between the gates of many sales. An advisory lock makes it one: two at once would sell nothing
+twice, since each change of the database is conditional, but one that tells a gate what it has read
+a while ago could leave it a unit short. A keeper that dies loses the lock with its connection, and
+the one that stands by goes on.
 """
 
 import threading

@@ -21,5 +21,7 @@ def test_two_hundred_people_buy_twenty_units_and_each_has_a_final_answer(shop: S
     facts = settled_facts(stage)
     holds, words = stage.proof()
     report = f"{table(visits, facts)}\n{words}"
-    assert list(faults(WISHES, visits, facts, proof_holds=holds)) == [], report
+    # How fast a unit goes on is judged in tests/integration/test_sale_handover.py, without a crowd.
+    found = faults(WISHES, visits, facts, proof_holds=holds, undisturbed=False)
+    assert list(found) == [], report
     assert facts.sold == WISHES.units

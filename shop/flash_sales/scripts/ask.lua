@@ -45,8 +45,8 @@ if is_at_limit(person) then
 end
 
 -- When to ask again. A unit is given to who asks, so those who may be next ask about every second;
--- the many behind them must not keep the machine busy: of ten thousand some hundred in a second, of
--- fifty thousand not many more.
+-- the many behind them must not keep the machine busy, which has orders to do: of ten thousand some
+-- hundred ask in a second, of fifty thousand not many more.
 local NEAR_MS, MOST_MS, MOST_BEHIND_MS = 750, 10000, 30000
 -- No more are let through in a second than the rate says, and no more than there are units.
 local NEAR_LEAST, NEAR_MOST = 20, 200
@@ -58,7 +58,7 @@ local function ask_again_ms(before)
     wait = math.min(MOST_MS, before * 500 / math.max(1, fact('rate')))
   elseif before >= near then
     local most = math.max(MOST_BEHIND_MS, redis.call('ZCARD', line) * 2)
-    wait = math.min(most, NEAR_MS + (before - near) * 10)
+    wait = math.min(most, NEAR_MS + (before - near) * 30)
   end
   return math.floor(math.max(NEAR_MS, wait) * (1 + jitter / 4000))
 end

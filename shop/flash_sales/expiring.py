@@ -24,19 +24,14 @@ def expire_unused() -> int:
     return _move(over, expire_ticket, sold=False)
 
 
-def follow_orders() -> int:
-    """Bring tickets where their orders are: expired, or sold; how many, 1,000 at most."""
-    return follow_ended() + follow_paid()
-
-
 def follow_ended() -> int:
     """Free the units of tickets whose order was cancelled or has expired; how many, 500 at most."""
     return _move(_ordered(Fate.ENDED), expire_ticket, sold=False)
 
 
-def follow_paid() -> int:
-    """Tickets whose order was paid are sold; how many, 500 at most."""
-    return _move(_ordered(Fate.PAID), _sell, sold=True)
+def follow_paid(most: int = _AT_ONCE) -> int:
+    """Tickets whose order was paid are sold; how many, ``most`` at most."""
+    return _move(_ordered(Fate.PAID), _sell, sold=True, most=most)
 
 
 def expire_declined() -> int:
@@ -47,8 +42,12 @@ def expire_declined() -> int:
     over = Ticket.objects.filter(
         status=TicketStatus.ORDERED, held_until__lte=Now(), order__status=OrderStatus.PAYMENT_FAILED
     )
-    ids = over.order_by("held_until").values_list("order_id", flat=True)[:_AT_ONCE]
-    return sum(expire_hold(order_id) for order_id in ids if order_id is not None)
+    return _move(over, _expire_with_order, sold=False)
+
+
+def _expire_with_order(ticket: Ticket) -> bool:
+    # Each at once, not all orders and then all tickets: somebody waits for the first of them.
+    return ticket.order_id is not None and expire_hold(ticket.order_id) and expire_ticket(ticket)
 
 
 def _sell(ticket: Ticket) -> bool:
@@ -63,9 +62,11 @@ def _ordered(fate: Fate) -> "QuerySet[Ticket]":
     return Ticket.objects.filter(has_fate(fate, "order__"), status=TicketStatus.ORDERED)
 
 
-def _move(due: "QuerySet[Ticket]", move: Callable[[Ticket], bool], *, sold: bool) -> int:
+def _move(
+    due: "QuerySet[Ticket]", move: Callable[[Ticket], bool], *, sold: bool, most: int = _AT_ONCE
+) -> int:
     teller, moved = Teller(), 0
-    for ticket in due.select_related("item").order_by("held_until")[:_AT_ONCE]:
+    for ticket in due.select_related("item").order_by("held_until")[:most]:
         if move(ticket):
             teller.tell(ticket, sold=sold)
             moved += 1

@@ -26,7 +26,7 @@ from shop.flash_sales import log as sale_log
 from shop.flash_sales import selling
 from shop.flash_sales.dropping import drop_old_gates
 from shop.flash_sales.errors import NotAllowed
-from shop.flash_sales.expiring import expire_declined, expire_unused, follow_ended, follow_orders
+from shop.flash_sales.expiring import expire_declined, expire_unused, follow_ended, follow_paid
 from shop.flash_sales.gate import GateAway
 from shop.flash_sales.models import FlashSale, SaleItem
 from shop.flash_sales.published import publish_all
@@ -47,6 +47,7 @@ SETTLE_SECONDS = 1.0
 _LOCK_KEY = 7_305_804_402  # any number that nobody else locks
 _WAIT_SECONDS = 0.4
 _DROP_SECONDS = 60.0
+_PAID_AT_ONCE, _PAID_PARTS = 10, 50
 
 
 class Keeper:
@@ -85,14 +86,17 @@ class Keeper:
         """One look at everything. Raises django.db.Error; the rest is for the next look."""
         self._looked_at = time.monotonic()
         self._free()
-        self._end_sales()
-        follow_orders()
-        tidy_rehearsals()
-        self._tend_gates()
-        self._drop_old_gates()
-        self._sample()
-        with suppress(redis.RedisError):  # pages read the database meanwhile
-            publish_all()
+        for step in (
+            self._end_sales,
+            self._follow_paid,
+            tidy_rehearsals,
+            self._tend_gates,
+            self._drop_old_gates,
+            self._sample,
+            self._publish,
+        ):
+            step()
+            self._free_again()
 
     def _keep_on(self) -> None:
         if time.monotonic() - self._looked_at >= TICK_SECONDS:
@@ -103,9 +107,14 @@ class Keeper:
     def _free(self) -> None:
         """What somebody in line may be waiting for."""
         self._freed_at = time.monotonic()
-        expire_declined()
         expire_unused()
+        expire_declined()
         follow_ended()
+
+    def _free_again(self) -> None:
+        """Nobody in line waits for the rest of a look."""
+        if time.monotonic() - self._freed_at >= FREE_SECONDS:
+            self._free()
 
     # -- sales -------------------------------------------------------------------
 
@@ -121,6 +130,12 @@ class Keeper:
             with suppress(OrderError):
                 selling.give_back_free(sale_id, actor=sale_log.KEEPER)
 
+    def _follow_paid(self) -> None:
+        for _ in range(_PAID_PARTS):
+            if follow_paid(_PAID_AT_ONCE) < _PAID_AT_ONCE:
+                return
+            self._free_again()
+
     # -- gates -------------------------------------------------------------------
 
     def _tend_gates(self) -> None:
@@ -128,8 +143,7 @@ class Keeper:
         for item in gated_items():
             by_sale.setdefault(item.sale_id, []).append(item)
         for sale_id, items in by_sale.items():
-            if time.monotonic() - self._freed_at >= FREE_SECONDS:
-                self._free()
+            self._free_again()
             try:
                 self._tend(items[0].sale, items)
             except GateAway as error:
@@ -167,7 +181,7 @@ class Keeper:
         with suppress(GateAway):
             drop_old_gates(actor=sale_log.KEEPER)
 
-    # -- plots -------------------------------------------------------------------
+    # -- pages and plots ---------------------------------------------------------
 
     def _sample(self) -> None:
         now = timezone.now()
@@ -175,6 +189,10 @@ class Keeper:
         unpaid = Q(status=SaleStatus.ENDED, items__held__gt=0)
         for sale in FlashSale.objects.filter(soon | unpaid).distinct():
             take_sample(sale, now)
+
+    def _publish(self) -> None:
+        with suppress(redis.RedisError):  # pages read the database meanwhile
+            publish_all()
 
     def _is_single(self) -> bool:
         """Have the advisory lock on this very connection; it ends with it."""

@@ -20,7 +20,7 @@ from orders.services.payment import capture_payment, retry_payment
 from orders.states import UNSETTLED_PAYMENTS
 from shop.flash_sales import selling
 from shop.flash_sales.entry import answer_click, answer_poll
-from shop.flash_sales.expiring import expire_declined, expire_unused, follow_orders
+from shop.flash_sales.expiring import expire_declined, expire_unused, follow_ended, follow_paid
 from shop.flash_sales.giving_back import give_back
 from shop.flash_sales.keeper import Keeper
 from shop.flash_sales.models import Ticket
@@ -194,7 +194,7 @@ def keep_tickets(_w: World, _which: int, _person: str, _: Random) -> Job:
         with the_only_keeper() as keeper:
             if keeper is None:
                 return BUSY
-            return f"{expire_declined()} {expire_unused()} {follow_orders()}"
+            return f"{expire_declined()} {expire_unused()} {follow_ended()} {follow_paid()}"
 
     return job
 

@@ -18,7 +18,7 @@ from orders.services.fulfilment import deduct_inventory
 from orders.services.payment import capture_payment
 from orders.services.placement import place_order
 from shop.flash_sales import proof
-from shop.flash_sales.expiring import follow_orders
+from shop.flash_sales.expiring import follow_paid
 from shop.flash_sales.gate import Gate
 from shop.flash_sales.models import SaleItem, Ticket
 from shop.flash_sales.ordering import order_with_ticket
@@ -49,7 +49,7 @@ def item(bank_of_ours: OwnBank, settings: LazySettings, tmp_path: Path) -> Itera
     gate = Gate(item.sale_id, item.pk)
     paid(ticket(item, "visitor:a"))
     ticket(item, "visitor:b")
-    follow_orders()
+    follow_paid()
     reconcile(SaleItem.objects.select_related("sale").get(pk=item.pk))
     yield SaleItem.objects.select_related("sale").get(pk=item.pk)
     gate.drop()
